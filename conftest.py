@@ -1,0 +1,82 @@
+"""What all tests share: both runtimes, a time limit, the hypothesis profiles."""
+
+import faulthandler
+import signal
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+SECONDS_PER_TEST = 60.0
+
+# The normal run is small and the same every time: a red test is red for everybody.
+settings.register_profile(
+    "normal", max_examples=40, derandomize=True, database=None, deadline=None
+)
+settings.register_profile("soak", max_examples=5_000, deadline=None)
+settings.load_profile("normal")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--uvloop",
+        action="store_true",
+        help="run the asyncio half of the async tests on uvloop",
+    )
+
+
+@pytest.fixture(scope="module", params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    """The runtimes each async test runs on."""
+    if request.param == "asyncio":
+        return "asyncio", {"use_uvloop": request.config.getoption("--uvloop")}
+    return request.param, {}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the long tests first: beside the others they cost no time of their own."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@contextmanager
+def _time_limit(item: pytest.Item) -> Generator[None]:
+    """Fail `item` from a signal handler, which reaches even a loop that is stuck."""
+    mark = item.get_closest_marker("time_limit")
+    seconds = mark.args[0] if mark else SECONDS_PER_TEST
+
+    def expire(signum: int, frame: FrameType | None) -> None:
+        faulthandler.dump_traceback(sys.__stderr__ or 2)
+        pytest.fail(f"ran longer than {seconds} s")
+
+    if not hasattr(signal, "SIGALRM"):  # Windows: faulthandler_timeout must do
+        yield
+        return
+    previous = signal.signal(signal.SIGALRM, expire)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    with _time_limit(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    with _time_limit(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    with _time_limit(item):
+        return (yield)

@@ -1,0 +1,1 @@
+"""HTTP over TLS: the same server, client and agent with TLS underneath."""
