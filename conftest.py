@@ -1,15 +1,19 @@
 """What all tests share: both runtimes, a time limit, the hypothesis profiles."""
 
-import faulthandler
+import functools
+import inspect
 import signal
-import sys
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
+import anyio
 import pytest
 from hypothesis import settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 SECONDS_PER_TEST = 60.0
 
@@ -42,14 +46,42 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
-@contextmanager
-def _time_limit(item: pytest.Item) -> Generator[None]:
-    """Fail `item` from a signal handler, which reaches even a loop that is stuck."""
+def seconds_for(item: pytest.Item) -> float:
     mark = item.get_closest_marker("time_limit")
-    seconds = mark.args[0] if mark else SECONDS_PER_TEST
+    return float(mark.args[0]) if mark else SECONDS_PER_TEST
+
+
+def within(
+    seconds: float, test: Callable[P, Awaitable[T]]
+) -> Callable[P, Awaitable[T]]:
+    @functools.wraps(test)
+    async def limited(*args: P.args, **kwargs: P.kwargs) -> T:
+        with anyio.fail_after(seconds):
+            return await test(*args, **kwargs)
+
+    return limited
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(
+    pyfuncitem: pytest.Function,
+) -> Generator[None, object, object]:
+    """Cancel an async test that hangs; its traceback shows where it waited."""
+    seconds = seconds_for(pyfuncitem)
+    given = getattr(pyfuncitem.obj, "hypothesis", None)
+    if given is not None and inspect.iscoroutinefunction(given.inner_test):
+        given.inner_test = within(seconds, given.inner_test)
+    elif inspect.iscoroutinefunction(pyfuncitem.obj):
+        pyfuncitem.obj = within(seconds, pyfuncitem.obj)
+    return (yield)
+
+
+@contextmanager
+def alarm(item: pytest.Item) -> Generator[None]:
+    """Fail what no cancellation reaches: plain code, and loops that never yield."""
+    seconds = seconds_for(item) + 5
 
     def expire(signum: int, frame: FrameType | None) -> None:
-        faulthandler.dump_traceback(sys.__stderr__ or 2)
         pytest.fail(f"ran longer than {seconds} s")
 
     if not hasattr(signal, "SIGALRM"):  # Windows: faulthandler_timeout must do
@@ -66,17 +98,17 @@ def _time_limit(item: pytest.Item) -> Generator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
-    with _time_limit(item):
+    with alarm(item):
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    with _time_limit(item):
+    with alarm(item):
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
-    with _time_limit(item):
+    with alarm(item):
         return (yield)
