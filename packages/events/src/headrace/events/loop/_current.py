@@ -1,0 +1,76 @@
+"""Which event loop runs here: the one place that finds out.
+
+trio is asked first: inside trio's guest mode, or in a `trio.run` below an asyncio
+callback, both answer, and the code that runs now belongs to trio. Neither runtime is
+imported before somebody else has imported it: one that was never imported cannot be
+running.
+"""
+
+import sys
+from typing import TYPE_CHECKING
+
+from headrace.events.loop._errors import NoRunningLoopError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from headrace.events.loop._loop import Loop
+
+#: Where an asyncio loop keeps its `Loop`: in its own `__dict__`, so that both die
+#: together and finding it costs one look-up. A WeakKeyDictionary is slower, and would
+#: never let go, because a `Loop` refers to its native loop.
+KEY = "_headrace_loop"
+
+_modules = sys.modules
+
+
+def current() -> "Loop":
+    """Return the `Loop` of the event loop that runs in this thread.
+
+    Raises:
+        NoRunningLoopError: If there is none; it is a `RuntimeError`.
+    """
+    if "trio" in _modules:
+        loop = _find_trio()
+        if loop is not None:
+            return loop
+    try:
+        found: Loop = _running_asyncio().__dict__[KEY]
+    except (RuntimeError, KeyError):
+        return _first_asyncio()
+    return found
+
+
+def _first_asyncio() -> "Loop":
+    """Make the `Loop` of an asyncio loop that is asked for the first time."""
+    global _running_asyncio
+    if "asyncio" not in _modules:
+        raise NoRunningLoopError
+    from asyncio import get_running_loop
+
+    from headrace.events.loop._asyncio import AsyncioLoop
+
+    _running_asyncio = get_running_loop
+    try:
+        native = get_running_loop()
+    except RuntimeError:
+        raise NoRunningLoopError from None
+    found: Loop = native.__dict__.setdefault(KEY, AsyncioLoop(native))
+    return found
+
+
+def _asyncio_not_loaded() -> "Any":
+    raise RuntimeError
+
+
+def _load_trio() -> "Loop | None":
+    global _find_trio
+    from headrace.events.loop._trio import find
+
+    _find_trio = find
+    return find()
+
+
+_running_asyncio: "Callable[[], Any]" = _asyncio_not_loaded
+_find_trio: "Callable[[], Loop | None]" = _load_trio

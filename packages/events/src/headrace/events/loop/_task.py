@@ -1,0 +1,131 @@
+"""Coroutines that run on somebody's behalf."""
+
+from typing import TYPE_CHECKING, Any
+
+from headrace.events.loop._waiter import Waiter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator
+
+    from headrace.events.loop._loop import Loop
+    from headrace.events.loop._protocols import Owner
+    from headrace.events.loop._timer import Cancellable
+
+
+class Task:
+    """A coroutine that runs beside everything else; made by `Loop.spawn`.
+
+    It keeps `net.run` going, and its loop cancels it at the end. An exception goes to
+    `on_error`, or is reported with the owner; nobody has to await the task.
+
+    Source: H-009, H-150.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_coroutine",
+        "_done",
+        "_on_error",
+        "_waiter",
+        "handle",
+        "loop",
+        "owner",
+    )
+
+    def __init__(
+        self,
+        loop: "Loop",
+        coroutine: "Coroutine[Any, Any, object]",
+        owner: "Owner | None",
+        on_error: "Callable[[Exception], object] | None",
+    ) -> None:
+        self.loop = loop
+        self.owner = owner
+        self.handle: Cancellable | None = None
+        self._coroutine = coroutine
+        self._on_error = on_error
+        self._waiter: Waiter[None] | None = None
+        self._done = False
+
+    def __repr__(self) -> str:
+        state = "done" if self._done else "running"
+        name = getattr(self._coroutine, "__qualname__", None)
+        return f"<Task {state} {name or self._coroutine!r}>"
+
+    @property
+    def done(self) -> bool:
+        """Whether the coroutine has ended, by return, exception or cancellation."""
+        return self._done
+
+    def cancel(self) -> None:
+        """Cancel the coroutine at its next (or present) `await`."""
+        if self.handle is not None and not self._done:
+            self.handle.cancel()
+
+    async def wait(self) -> None:
+        """Return when the coroutine has ended, however it did.
+
+        Cancelling the wait leaves the coroutine alone.
+        """
+        if not self._done:
+            if self._waiter is None:
+                self._waiter = Waiter()
+            await self._waiter.wait()
+
+    async def run(self) -> None:
+        """Run the coroutine to its end; the runtime's own task awaits this."""
+        try:
+            await Steps(self.loop, self.owner, self._coroutine)
+        except Exception as error:
+            if self._on_error is None:
+                self.loop.report(error, self, self.owner)
+            else:
+                self.loop.deliver(self.owner, self._on_error, error)
+
+    def finish(self) -> None:
+        """Take note of the end; the runtime calls this once."""
+        self._done = True
+        self._on_error = self.handle = self.owner = None
+        # One that was cancelled before its first step has never been awaited.
+        self._coroutine.close()
+        self.loop.forget(self)
+        if self._waiter is not None:
+            self._waiter.set()
+
+
+class Steps:
+    """Awaits a coroutine so that each of its steps runs as a delivery for its owner.
+
+    Ticks that a step causes run at its end, in the same turn of the loop, and what a
+    step schedules is scheduled on behalf of the owner.
+    """
+
+    __slots__ = ("_coroutine", "_loop", "_owner")
+
+    def __init__(
+        self,
+        loop: "Loop",
+        owner: "Owner | None",
+        coroutine: "Coroutine[Any, Any, object]",
+    ) -> None:
+        self._loop, self._owner, self._coroutine = loop, owner, coroutine
+
+    def __await__(self) -> "Generator[Any, Any, None]":
+        loop, owner, coroutine = self._loop, self._owner, self._coroutine
+        send, throw = coroutine.send, coroutine.throw
+        step: Callable[[Any], Any] = send
+        value: Any = None
+        while True:
+            try:
+                trap = loop.step(owner, step, value)
+            except StopIteration:
+                return
+            finally:
+                # The exception thrown in last refers to this frame: no cycle.
+                value = None
+            try:
+                value = yield trap
+                step = send
+            except BaseException as error:
+                value = error
+                step = throw
