@@ -5,8 +5,8 @@ Ticks are Node's `process.nextTick`, and their order is a promise (H-008):
 - A tick runs after the code that scheduled it has returned to the loop, before any
   later I/O or timer is delivered, in the order of scheduling.
 - Whatever enters from outside (I/O, timers, steps of a task) enters through `deliver`:
-  it drains the queue, calls, and drains again. Draining at the end only would let I/O that
-  is already waiting overtake ticks of user code.
+  it drains the queue, calls, and drains again. Draining only at the end would let I/O
+  that is already waiting overtake ticks of user code.
 - A drain never nests: a delivery inside a delivery or inside a tick only calls.
 - `next_tick` outside a delivery wakes the loop once, however many ticks follow.
 - An exception in a tick is reported to the tick's owner, and the drain goes on.
