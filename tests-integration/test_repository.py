@@ -17,6 +17,9 @@ PACKAGES = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml")
 META = ROOT / "packages/headrace"
 CODE_PACKAGES = [path for path in PACKAGES if path != META]
 
+#: A verb as documents write it, with or without the environment it runs in.
+COMMAND = re.compile(r"(?:\./run|hatch run) (?:pythons:)?([a-z]+)")
+
 #: Folders of somebody's machine; written in two halves, so as not to find this line.
 MACHINE_PATHS = re.compile(r"/(?:" + "root|home/\\w+|Users/\\w+|work" + r")/\w")
 
@@ -111,7 +114,7 @@ def test_documented_verbs_exist() -> None:
         (path.name, verb)
         for path in tracked_files()
         if path.suffix == ".md" or path.name == "run"
-        for verb in re.findall(r"(?:\./run|hatch run) ([a-z]+)", path.read_text())
+        for verb in COMMAND.findall(path.read_text())
     }
     assert {verb for _, verb in named} >= {"demo", "test"}
     assert {each for each in named if each[1] not in scripts()} == set()
