@@ -1,5 +1,66 @@
 """Streams with back-pressure after Node's."""
 
+from headrace.streams._duplex import Duplex
+from headrace.streams._end_of_stream import finished
+from headrace.streams._errors import (
+    AbortError,
+    AlreadyFinishedError,
+    CannotPipeError,
+    ContentTooLargeError,
+    InvalidArgTypeError,
+    InvalidArgValueError,
+    MethodNotImplementedError,
+    MissingArgsError,
+    MultipleCallbackError,
+    NullValuesError,
+    OutOfRangeError,
+    PrematureCloseError,
+    PushAfterEOFError,
+    StreamDestroyedError,
+    StreamError,
+    UnknownEncodingError,
+    UnshiftAfterEndEventError,
+    WriteAfterEndError,
+)
+from headrace.streams._high_water_mark import (
+    get_default_high_water_mark,
+    set_default_high_water_mark,
+)
+from headrace.streams._pipeline import pipeline
+from headrace.streams._readable import Readable
+from headrace.streams._stream import Stream
+from headrace.streams._transform import PassThrough, Transform
 from headrace.streams._version import __version__
+from headrace.streams._writable import Writable
 
-__all__ = ["__version__"]
+__all__ = [
+    "AbortError",
+    "AlreadyFinishedError",
+    "CannotPipeError",
+    "ContentTooLargeError",
+    "Duplex",
+    "InvalidArgTypeError",
+    "InvalidArgValueError",
+    "MethodNotImplementedError",
+    "MissingArgsError",
+    "MultipleCallbackError",
+    "NullValuesError",
+    "OutOfRangeError",
+    "PassThrough",
+    "PrematureCloseError",
+    "PushAfterEOFError",
+    "Readable",
+    "Stream",
+    "StreamDestroyedError",
+    "StreamError",
+    "Transform",
+    "UnknownEncodingError",
+    "UnshiftAfterEndEventError",
+    "Writable",
+    "WriteAfterEndError",
+    "__version__",
+    "finished",
+    "get_default_high_water_mark",
+    "pipeline",
+    "set_default_high_water_mark",
+]

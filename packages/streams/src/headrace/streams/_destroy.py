@@ -1,0 +1,113 @@
+"""The only place that closes or fails a stream.
+
+The order is frozen: `destroy()` marks the stream at once and drops its buffers; then,
+each in a tick of its own, the callbacks of writes that will never be written,
+``error`` (if there is one) and ``close``. A listener that raises in one of these ticks
+does not keep the next one from coming.
+
+Source: H-164.
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from headrace.streams._errors import InvalidArgTypeError, MultipleCallbackError
+from headrace.streams._hooks import run_hook
+from headrace.streams._state import LIFE, Life, LifeMove, advance
+
+if TYPE_CHECKING:
+    from headrace.streams._stream import Stream
+
+__all__ = ["construct", "destroy", "fail"]
+
+_ALIVE: Final = (Life.OPEN, Life.CONSTRUCTING, Life.FAILED)
+
+
+def destroy(stream: "Stream", error: BaseException | None) -> None:
+    """Destroy `stream`; do nothing if that has happened already."""
+    if error is not None and not isinstance(error, BaseException):
+        raise InvalidArgTypeError("error", "an exception or None", error)
+    life = stream._life
+    if life not in _ALIVE:
+        return
+    quiet = life is Life.FAILED  # its error was emitted before
+    if stream._errored is None:
+        stream._errored = error
+    stream._life = advance(LIFE, life, LifeMove.DESTROY)
+    stream._drop_buffers()
+    if stream._life is Life.DESTROYING:
+        _run_destroy(stream, quiet=quiet)
+
+
+def fail(stream: "Stream", error: BaseException) -> None:
+    """End `stream` with `error`, as its `auto_destroy` says; only the first one counts."""
+    if stream._life not in _ALIVE or stream._errored is not None:
+        return
+    if stream._auto_destroy:
+        stream.destroy(error)
+        return
+    stream._errored = error
+    stream._life = advance(LIFE, stream._life, LifeMove.FAIL)
+    stream._drop_buffers()
+    stream.loop().next_tick_for(stream._owner, stream.emit, "error", error)
+
+
+def _run_destroy(stream: "Stream", *, quiet: bool = False) -> None:
+    stream._cancel_hooks()
+    run_hook(
+        stream,
+        partial(stream._destroy, stream._errored),
+        partial(_destroyed, stream, quiet),
+    )
+
+
+def _destroyed(
+    stream: "Stream", quiet: bool, error: BaseException | None = None
+) -> None:
+    if stream._life is not Life.DESTROYING:
+        return  # called twice: the first call has decided
+    stream._life = advance(LIFE, Life.DESTROYING, LifeMove.DESTROYED)
+    next_tick_for = stream.loop().next_tick_for
+    if error is not None:
+        stream._errored = error
+        if not quiet:
+            next_tick_for(stream._owner, stream.emit, "error", error)
+    next_tick_for(stream._owner, _close, stream)
+
+
+def _close(stream: "Stream") -> None:
+    stream._life = advance(LIFE, Life.CLOSING, LifeMove.CLOSE)
+    stream._emit_close()
+
+
+def construct(stream: "Stream") -> None:
+    """Run `_construct` with the next tick; the stream waits for it."""
+    stream._life = Life.CONSTRUCTING
+    stream.loop().next_tick_for(stream._owner, _run_construct, stream)
+
+
+def _run_construct(stream: "Stream") -> None:
+    run_hook(stream, stream._construct, partial(_construct_called_back, stream))
+
+
+def _construct_called_back(
+    stream: "Stream", error: BaseException | None = None
+) -> None:
+    # With a tick in between, the implementer's code has returned before ours goes on.
+    stream.loop().next_tick_for(stream._owner, _constructed, stream, error)
+
+
+def _constructed(stream: "Stream", error: BaseException | None) -> None:
+    life = stream._life
+    if (life, LifeMove.CONSTRUCTED) not in LIFE:
+        fail(stream, MultipleCallbackError())
+        return
+    stream._life = advance(LIFE, life, LifeMove.CONSTRUCTED)
+    if stream._life is Life.DESTROYING:
+        if stream._errored is None:
+            stream._errored = error
+        _run_destroy(stream)
+    elif error is not None:
+        fail(stream, error)
+    else:
+        stream._opened()

@@ -1,0 +1,59 @@
+"""Duplex: a stream with two independent sides.
+
+Source: H-165.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from headrace.streams._options import DUPLEX_OPTIONS, apply_options, merge_options
+from headrace.streams._readable import Readable
+from headrace.streams._stream import Stream
+from headrace.streams._writable import Writable
+
+__all__ = ["Duplex"]
+
+
+class Duplex(Readable, Writable):
+    """A Readable and a Writable in one, such as a socket.
+
+    Args:
+        options: The keywords as one mapping; keywords win.
+        **keywords: Those of Readable and of Writable, and: `allow_half_open` (False:
+            the end of reading ends writing), `readable` and `writable` (False: without
+            that side), and `object_mode` and `high_water_mark` for one side, with
+            `readable_` or `writable_` in front.
+
+    Events:
+        close (): after both sides are done.
+    """
+
+    __slots__ = ()
+
+    #: Whether writing goes on after the end of reading.
+    allow_half_open: bool = True
+
+    def __init__(self, options: Mapping[str, Any] | None = None, /, **keywords: Any):
+        Stream.__init__(self)
+        if options is not None or keywords:
+            apply_options(self, merge_options(DUPLEX_OPTIONS, options, keywords))
+
+    def pipe(self, destination: Any, *, end: bool = True) -> Any:
+        """Write everything to `destination`, at its pace, as `Readable.pipe` does."""
+        return Readable.pipe(self, destination, end=end)
+
+    def _after_end(self) -> None:
+        if not self.allow_half_open and self.writable:
+            self.loop().next_tick_for(self._owner, self._end_too)
+        elif self._auto_destroy and (
+            self.writable_finished or not self._is_writable_side()
+        ):
+            self.destroy()
+
+    def _end_too(self) -> None:
+        if self.writable:
+            self.end()
+
+    def _after_finish(self) -> None:
+        if self._auto_destroy and (self.readable_ended or not self._is_readable_side()):
+            self.destroy()

@@ -1,0 +1,116 @@
+"""One source joined to one destination.
+
+Source: H-160.
+"""
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from headrace.events import error_monitor
+from headrace.streams._state import Flow
+
+if TYPE_CHECKING:
+    from headrace.streams._readable import Readable
+    from headrace.streams._writable import Writable
+
+__all__ = ["Pipe"]
+
+_FLOWING: Final = Flow.FLOWING
+
+
+class Pipe:
+    """Writes what the source gives; while the destination is full, the source pauses.
+
+    Attributes:
+        source: Where from.
+        destination: Where to.
+        waiting: Whether the destination has yet to emit ``drain``.
+    """
+
+    __slots__ = ("_end", "_write", "destination", "source", "waiting")
+
+    def __init__(self, source: "Readable", destination: "Writable", *, end: bool):
+        self.source = source
+        self.destination = destination
+        self.waiting = False
+        self._end = end and destination not in (sys.stdout, sys.stderr)
+        self._write = destination.write
+
+    def start(self) -> None:
+        """Join the two; the first data come with the next tick."""
+        source, destination = self.source, self.destination
+        state = source._readable_state or source._make_readable_state()
+        state.pipes.append(self)
+        if source.readable_ended:
+            source.loop().next_tick_for(source._owner, self._on_end)
+        else:
+            source.once("end", self._on_end)
+        source.on("close", self._on_source_close)
+        # The monitor does not count as a listener: an error that nobody else handles
+        # stays unhandled.
+        destination.on(error_monitor, self._on_error)
+        destination.once("close", self._on_destination_gone)
+        destination.once("finish", self._on_destination_gone)
+        source.on("data", self._on_data)
+        destination.emit("pipe", source)
+        if destination.writable_need_drain:
+            self._wait()
+        elif state.flow is not _FLOWING:
+            source.resume()
+
+    def stop(self) -> None:
+        """Separate the two and leave no listener behind."""
+        source, destination = self.source, self.destination
+        state = source._readable_state
+        if state is None or self not in state.pipes:
+            return
+        state.pipes.remove(self)
+        source.off("data", self._on_data)
+        source.off("end", self._on_end)
+        source.off("close", self._on_source_close)
+        destination.off(error_monitor, self._on_error)
+        destination.off("close", self._on_destination_gone)
+        destination.off("finish", self._on_destination_gone)
+        if self.waiting:
+            destination.off("drain", self._on_drain)
+            self._go_on()
+        destination.emit("unpipe", source)
+
+    def _on_data(self, chunk: Any) -> None:
+        if self._write(chunk) is False:
+            self._wait()
+
+    def _wait(self) -> None:
+        if not self.waiting:
+            self.waiting = True
+            self.destination.on("drain", self._on_drain)
+        self.source.pause()
+
+    def _on_drain(self) -> None:
+        self.destination.off("drain", self._on_drain)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Resume the source unless another destination is full."""
+        self.waiting = False
+        state = self.source._readable_state
+        if (
+            state is not None
+            and "data" in self.source._listeners
+            and not any(pipe.waiting for pipe in state.pipes)
+        ):
+            self.source.resume()
+
+    def _on_end(self) -> None:
+        self.stop()
+        if self._end:
+            self.destination.end()
+
+    def _on_source_close(self) -> None:
+        self.stop()
+
+    def _on_destination_gone(self) -> None:
+        self.source.unpipe(self.destination)
+
+    def _on_error(self, error: BaseException) -> None:
+        self.source.unpipe(self.destination)

@@ -1,0 +1,205 @@
+"""The machinery of the readable side: asking for data, giving them away, ending.
+
+Source: H-155 to H-162.
+"""
+
+from functools import partial
+from inspect import iscoroutine
+from typing import TYPE_CHECKING, Final
+
+from headrace.streams import _destroy
+from headrace.streams._hooks import adopt
+from headrace.streams._state import (
+    FLOW,
+    READING,
+    Flow,
+    FlowMove,
+    Life,
+    Reading,
+    ReadingMove,
+    advance,
+)
+
+if TYPE_CHECKING:
+    from headrace.streams._readable import Readable
+    from headrace.streams._readable_state import ReadableState
+
+__all__ = [
+    "consumed",
+    "emit_readable",
+    "ended",
+    "fetch",
+    "flow",
+    "listening_began",
+    "listening_may_have_ended",
+    "move_flow",
+    "read_more",
+    "start_flow",
+]
+
+_ALIVE: Final = Life.OPEN
+_OPEN: Final = Reading.OPEN
+_ENDED: Final = Reading.ENDED
+_FLOWING: Final = Flow.FLOWING
+_LISTENS: Final = (Flow.LISTENING, Flow.LISTENING_PAUSED, Flow.LISTENING_WAITING)
+
+
+def fetch(stream: "Readable", state: "ReadableState") -> None:
+    """Call `_read` unless one is under way, the data have ended or the stream has."""
+    if state.reading or state.side is not _OPEN or stream._life is not _ALIVE:
+        return
+    state.reading = True
+    state.calling = True
+    if not state.buffer.length:
+        state.need_readable = True
+    try:
+        result = stream._read(state.high_water_mark)
+    except Exception as error:
+        _destroy.fail(stream, error)
+    else:
+        if result is not None and iscoroutine(result):
+            adopt(stream, result, partial(_read_returned, stream))
+    finally:
+        state.calling = False
+
+
+def _read_returned(
+    stream: "Readable", error: BaseException | None, value: object = None
+) -> None:
+    if error is not None:
+        _destroy.fail(stream, error)
+
+
+def read_more(stream: "Readable", state: "ReadableState") -> None:
+    """Fill the buffer, with the next tick: the consumer may take it until then."""
+    if not state.more_due and stream._life is _ALIVE:
+        state.more_due = True
+        stream.loop().next_tick_for(stream._owner, _read_more, stream, state)
+
+
+def _read_more(stream: "Readable", state: "ReadableState") -> None:
+    buffer = state.buffer
+    while not state.reading and state.side is _OPEN:
+        if buffer.length >= state.high_water_mark and not (
+            state.flow is _FLOWING and not buffer.length
+        ):
+            break
+        before = buffer.length
+        stream.read(0)
+        if buffer.length == before:
+            break  # nothing came at once, or somebody took it: no reason to insist
+    state.more_due = False
+
+
+def emit_readable(stream: "Readable", state: "ReadableState") -> None:
+    """Emit ``readable`` with the next tick, once however often it is asked for."""
+    state.need_readable = False
+    if not state.readable_due:
+        state.readable_due = True
+        stream.loop().next_tick_for(stream._owner, emit_readable_now, stream, state)
+
+
+def emit_readable_now(stream: "Readable", state: "ReadableState") -> None:
+    """Emit ``readable`` if there is reason to, then let a flow go on."""
+    if stream._life is _ALIVE and (state.buffer.length or state.side is not _OPEN):
+        state.readable_due = False
+        stream.emit("readable")
+    state.need_readable = (
+        state.flow is not _FLOWING
+        and state.side is _OPEN
+        and state.buffer.length <= state.high_water_mark
+    )
+    flow(stream, state)
+
+
+def flow(stream: "Readable", state: "ReadableState") -> None:
+    """Give away what is there, and what comes at once, while the mode is flowing."""
+    read = stream.read
+    while state.flow is _FLOWING and read() is not None:
+        pass
+
+
+def start_flow(stream: "Readable", state: "ReadableState") -> None:
+    """Start the flow with the next tick."""
+    if not state.resume_due:
+        state.resume_due = True
+        stream.loop().next_tick_for(stream._owner, _resume, stream, state)
+
+
+def _resume(stream: "Readable", state: "ReadableState") -> None:
+    if not state.reading:
+        stream.read(0)
+    state.resume_due = False
+    if stream._life is not _ALIVE:
+        return
+    stream.emit("resume")
+    flow(stream, state)
+    if state.flow is _FLOWING and not state.reading:
+        stream.read(0)
+
+
+def move_flow(stream: "Readable", state: "ReadableState", move: FlowMove) -> bool:
+    """Apply `move`; return whether the flow begins by it, and let it begin."""
+    before = state.flow
+    state.flow = advance(FLOW, before, move)
+    begins = state.flow is _FLOWING and before is not _FLOWING
+    if begins:
+        start_flow(stream, state)
+    return begins
+
+
+def listening_began(stream: "Readable", state: "ReadableState") -> None:
+    """React to a ``readable`` listener."""
+    if state.flow in _LISTENS or state.side is Reading.END_EMITTED:
+        return
+    state.flow = advance(FLOW, state.flow, FlowMove.READABLE_LISTENER)
+    state.need_readable = True
+    state.readable_due = False
+    if state.buffer.length or state.side is not _OPEN:
+        emit_readable(stream, state)
+    elif not state.reading:
+        stream.loop().next_tick_for(stream._owner, stream.read, 0)
+
+
+def listening_may_have_ended(stream: "Readable", state: "ReadableState") -> None:
+    """Let a waiting flow go on if the last ``readable`` listener is gone.
+
+    Looked at with a tick's delay, so that a listener can be exchanged for another one.
+    """
+    if state.flow in _LISTENS and "readable" not in stream._listeners:
+        move_flow(stream, state, FlowMove.NO_READABLE_LISTENER)
+
+
+def ended(stream: "Readable", state: "ReadableState") -> None:
+    """React to `push(None)`."""
+    state.reading = False
+    if state.side is not _OPEN:
+        return
+    if state.decoder is not None:
+        rest = state.decoder.decode(b"", True)
+        if rest:
+            state.buffer.append(rest, 1 if state.object_mode else len(rest))
+    state.side = advance(READING, state.side, ReadingMove.END)
+    if state.calling:
+        emit_readable(stream, state)
+    else:
+        state.need_readable = False
+        state.readable_due = True
+        emit_readable_now(stream, state)
+
+
+def consumed(stream: "Readable", state: "ReadableState") -> None:
+    """Emit ``end`` with the next tick, unless data are put back until then."""
+    if state.side is _ENDED:
+        state.side = advance(READING, _ENDED, ReadingMove.CONSUME)
+        stream.loop().next_tick_for(stream._owner, _emit_end, stream, state)
+
+
+def _emit_end(stream: "Readable", state: "ReadableState") -> None:
+    if state.side is not Reading.END_DUE or stream._life is not _ALIVE:
+        return
+    state.side = advance(READING, state.side, ReadingMove.EMIT_END)
+    try:
+        stream.emit("end")
+    finally:
+        stream._after_end()

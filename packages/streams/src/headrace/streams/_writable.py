@@ -1,0 +1,403 @@
+"""Writable: the side of a stream that takes data.
+
+Source: H-163.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+
+from headrace.streams import _writing
+from headrace.streams._destroy import fail
+from headrace.streams._encoding import encode, normalize
+from headrace.streams._errors import (
+    AlreadyFinishedError,
+    CannotPipeError,
+    InvalidArgTypeError,
+    MethodNotImplementedError,
+    NullValuesError,
+    StreamDestroyedError,
+    WriteAfterEndError,
+)
+from headrace.streams._high_water_mark import get_default_high_water_mark
+from headrace.streams._options import WRITABLE_OPTIONS, apply_options, merge_options
+from headrace.streams._state import WRITING, Life, Writing, WritingMove, advance
+from headrace.streams._stream import Stream
+from headrace.streams._writable_state import WritableState
+
+if TYPE_CHECKING:
+    from headrace.streams._writable_state import WriteCallback
+
+__all__ = ["Writable"]
+
+_ALIVE: Final = Life.OPEN
+_OPEN: Final = Writing.OPEN
+
+
+class Writable(Stream):
+    """A destination for data with back-pressure.
+
+    Args:
+        options: The keywords as one mapping; keywords win.
+        **keywords: `high_water_mark` (bytes, objects in object mode), `object_mode`,
+            `decode_strings`, `default_encoding`, `auto_destroy`, and the hooks `write`,
+            `writev`, `final`, `destroy`, `construct` in place of the methods with an
+            underscore.
+
+    Events:
+        drain (): after `write()` returned False, when everything is written.
+        prefinish (), finish (): all is written; before and after `_final`.
+        pipe (source), unpipe (source): a source was joined, was let go.
+        error (error), close (): as for every stream.
+    """
+
+    __slots__ = ()
+
+    _has_writable = True
+    _default_writable_mark: ClassVar[int | None] = None
+
+    def __init__(self, options: Mapping[str, Any] | None = None, /, **keywords: Any):
+        super().__init__()
+        if options is not None or keywords:
+            apply_options(self, merge_options(WRITABLE_OPTIONS, options, keywords))
+
+    def _make_writable_state(
+        self, high_water_mark: int | None = None, *, object_mode: bool = False
+    ) -> WritableState:
+        if high_water_mark is None:
+            high_water_mark = self._default_writable_mark
+        if high_water_mark is None:
+            high_water_mark = get_default_high_water_mark(object_mode)
+        state = self._writable_state = WritableState(
+            high_water_mark, object_mode=object_mode
+        )
+        return state
+
+    # What an implementation defines.
+
+    def _write(
+        self, chunk: Any, encoding: str, callback: Callable[..., None]
+    ) -> object:
+        """Write one chunk. May be an `async def`.
+
+        Args:
+            chunk: Bytes; text with `decode_strings=False`; anything in object mode.
+            encoding: Of a text chunk, ``buffer`` for bytes.
+            callback: To be called once, with None or the error.
+        """
+        raise MethodNotImplementedError("_write()")
+
+    def _writev(
+        self, chunks: list[tuple[Any, str]], callback: Callable[..., None]
+    ) -> object:
+        """Write several chunks at once; optional. May be an `async def`.
+
+        Args:
+            chunks: Pairs of chunk and encoding.
+            callback: To be called once, with None or the error.
+        """
+        raise MethodNotImplementedError("_writev()")
+
+    def _has_writev(self) -> bool:
+        return type(self)._writev is not Writable._writev or "_writev" in self.__dict__
+
+    def _final(self, callback: Callable[..., None]) -> object:
+        """Do what is left after the last chunk. May be an `async def`.
+
+        Args:
+            callback: To be called once, with None or the error; then ``finish``.
+        """
+        callback(None)
+        return None
+
+    # What a producer calls.
+
+    def write(
+        self,
+        chunk: Any,
+        encoding: "str | WriteCallback | None" = None,
+        callback: "WriteCallback | None" = None,
+    ) -> bool:
+        """Write `chunk`, now or after those before it.
+
+        Args:
+            chunk: Bytes, bytearray, memoryview or text; all but None in object mode.
+            encoding: Of a text chunk, UTF-8 by default. A callable is the callback.
+            callback: Called with None when the chunk is written, with an error if it
+                never will be; never from inside `write()`.
+
+        Returns:
+            False when the caller should wait for ``drain``. The chunk is accepted all
+            the same.
+
+        Raises:
+            NullValuesError: If `chunk` is None.
+            InvalidArgTypeError: If `chunk` or `callback` has a wrong type.
+            UnknownEncodingError: If there is no such encoding.
+
+        Events:
+            error: `WriteAfterEndError` after `end()`.
+
+        Source: H-006, H-163.
+        """
+        state = self._writable_state
+        if state is None:
+            state = self._make_writable_state()
+        if callable(encoding):
+            encoding, callback = None, encoding
+        if callback is not None and not callable(callback):
+            raise InvalidArgTypeError("callback", "callable", callback)
+        if type(chunk) is bytes and not state.object_mode:
+            length = len(chunk)
+            encoding = "buffer"
+        else:
+            chunk, encoding, length = self._convert_written(state, chunk, encoding)
+        if state.side is not _OPEN or (self._life is not _ALIVE and not self._waits()):
+            self._refuse(state, callback)
+            return False
+        state.length += length
+        room = state.length < state.high_water_mark
+        if not room:
+            state.need_drain = True
+        if state.writing or state.corked or state.queue or self._life is not _ALIVE:
+            state.queue.append((chunk, encoding, length, callback))
+        else:
+            call = partial(self._write, chunk, encoding, self._wrote)
+            _writing.start(self, state, length, callback, call)
+        return room and self._errored is None and not self.destroyed
+
+    def _wrote(self, error: BaseException | None = None, _value: object = None) -> None:
+        _writing.wrote(self, error)
+
+    def _waits(self) -> bool:
+        return self._life is Life.CONSTRUCTING
+
+    @staticmethod
+    def _convert_written(
+        state: WritableState, chunk: Any, encoding: Any
+    ) -> tuple[Any, str, int]:
+        """Return chunk, encoding and length as the implementation gets them."""
+        if chunk is None:
+            raise NullValuesError
+        name = state.default_encoding if encoding is None else encoding
+        if isinstance(chunk, str):
+            normalize(name)
+            if state.object_mode or not state.decode_strings:
+                return chunk, name, 1 if state.object_mode else len(chunk)
+            data = encode(chunk, name)
+            return data, "buffer", len(data)
+        if state.object_mode:
+            return chunk, "buffer", 1
+        if isinstance(chunk, bytes | bytearray | memoryview):
+            data = bytes(chunk)  # a copy: the caller may change its buffer at once
+            return data, "buffer", len(data)
+        raise InvalidArgTypeError("chunk", "bytes-like or str", chunk)
+
+    def _refuse(
+        self, state: WritableState, callback: "WriteCallback | None"
+    ) -> Exception:
+        """Tell that a write comes too late; with an event unless already destroyed."""
+        error: Exception
+        if state.side is Writing.OPEN or (
+            self.destroyed and state.side is not Writing.FINISHED
+        ):
+            error = StreamDestroyedError("write")
+        else:
+            error = WriteAfterEndError()
+        loop = self.loop()
+        if callback is not None:
+            loop.next_tick_for(self._owner, callback, error)
+        if not self.destroyed:
+            fail(self, error)
+        return error
+
+    def end(
+        self,
+        chunk: "Any | WriteCallback | None" = None,
+        encoding: "str | WriteCallback | None" = None,
+        callback: "WriteCallback | None" = None,
+    ) -> Self:
+        """Write `chunk`, if given, and then nothing more.
+
+        Args:
+            chunk: As for `write()`. A callable here or in `encoding` is the callback.
+            encoding: As for `write()`.
+            callback: Called with None at ``finish``, else with the error.
+
+        Returns:
+            The stream.
+
+        Raises:
+            InvalidArgTypeError: If an argument has a wrong type.
+
+        Source: H-163.
+        """
+        state = self._writable_state
+        if state is None:
+            state = self._make_writable_state()
+        if callable(chunk) and not state.object_mode:
+            chunk, encoding, callback = None, None, chunk
+        elif callable(encoding):
+            encoding, callback = None, encoding
+        if callback is not None and not callable(callback):
+            raise InvalidArgTypeError("callback", "callable", callback)
+        error: BaseException | None = None
+        if chunk is not None:
+            if state.side is _OPEN:
+                self.write(chunk, encoding)
+            else:
+                error = self._refuse(state, None)
+        if state.corked:
+            state.corked = 1
+            self.uncork()
+        if error is None:
+            error = self._begin_end(state)
+        if callback is None:
+            return self
+        if error is not None:
+            self.loop().next_tick_for(self._owner, callback, error)
+        else:
+            state.on_finish.append(callback)
+        return self
+
+    def _begin_end(self, state: WritableState) -> BaseException | None:
+        """Move on to the end; return what speaks against it."""
+        if state.side is Writing.FINISHED:
+            return AlreadyFinishedError()
+        if self.destroyed or self._errored is not None:
+            return self._errored or StreamDestroyedError("end")
+        if state.side is _OPEN:
+            state.side = advance(WRITING, state.side, WritingMove.END)
+            if not state.length and not state.writing and not state.written_due:
+                # With a tick, so that listeners added after `end()` see all of it.
+                self.loop().next_tick_for(
+                    self._owner, _writing.finish_when_flushed, self, state
+                )
+        return None
+
+    def cork(self) -> None:
+        """Hold what is written until `uncork()` was called as often. Source: H-163."""
+        state = self._writable_state or self._make_writable_state()
+        state.corked += 1
+
+    def uncork(self) -> None:
+        """Undo one `cork()`."""
+        state = self._writable_state
+        if state is not None and state.corked:
+            state.corked -= 1
+            if not state.corked and state.queue:
+                _writing.clear_queue(self, state)
+
+    def set_default_encoding(self, encoding: str) -> Self:
+        """Set the encoding of text that is written without one.
+
+        Raises:
+            UnknownEncodingError: If there is no such encoding.
+        """
+        state = self._writable_state or self._make_writable_state()
+        state.default_encoding = normalize(encoding)
+        return self
+
+    def pipe(self, destination: Any, *, end: bool = True) -> Any:
+        """Fail: a stream that is only writable has nothing to give."""
+        fail(self, CannotPipeError())
+        return destination
+
+    async def drain(self) -> None:
+        """Wait until writing may go on; return at once if it may.
+
+        Raises:
+            BaseException: The error that destroyed the stream.
+            StreamDestroyedError: If it was destroyed without one.
+            PrematureCloseError: If it closes while waiting.
+
+        When cancelled, nothing is left behind.
+        """
+        from headrace.streams._drain import drain
+
+        await drain(self)
+
+    # What can be asked.
+
+    @property
+    def writable(self) -> bool:
+        """Whether `write()` is welcome: not ended, not failed, not destroyed."""
+        if self._life is not _ALIVE and self._life is not Life.CONSTRUCTING:
+            return False
+        state = self._writable_state
+        return state is None or state.side is _OPEN
+
+    @property
+    def writable_ended(self) -> bool:
+        """Whether `end()` was called."""
+        state = self._writable_state
+        return state is not None and state.side in (
+            Writing.ENDING,
+            Writing.FINALIZING,
+            Writing.FINISHED,
+        )
+
+    @property
+    def writable_finished(self) -> bool:
+        """Whether all was written and ``finish`` is emitted."""
+        state = self._writable_state
+        return state is not None and state.side is Writing.FINISHED
+
+    @property
+    def writable_length(self) -> int:
+        """What was accepted and not written: bytes or objects."""
+        state = self._writable_state
+        return 0 if state is None else state.length
+
+    @property
+    def writable_high_water_mark(self) -> int:
+        """The length from which on `write()` returns False."""
+        return (self._writable_state or self._make_writable_state()).high_water_mark
+
+    @property
+    def writable_need_drain(self) -> bool:
+        """Whether `write()` returned False and ``drain`` is still to come."""
+        state = self._writable_state
+        return (
+            state is not None
+            and state.need_drain
+            and state.side is _OPEN
+            and not self.destroyed
+        )
+
+    @property
+    def writable_corked(self) -> int:
+        """How many `uncork()` are owed."""
+        state = self._writable_state
+        return 0 if state is None else state.corked
+
+    @property
+    def writable_object_mode(self) -> bool:
+        """Whether chunks are objects."""
+        state = self._writable_state
+        return state is not None and state.object_mode
+
+    @property
+    def writable_aborted(self) -> bool:
+        """Whether the stream was destroyed, or failed, before ``finish``."""
+        failed = self.destroyed or self._errored is not None
+        return failed and not self.writable_finished
+
+    # What the other rooms call.
+
+    def _opened(self) -> None:
+        super()._opened()
+        state = self._writable_state
+        if state is not None:
+            _writing.clear_queue(self, state)
+            _writing.finish_when_flushed(self, state)
+
+    def _drop_buffers(self) -> None:
+        super()._drop_buffers()
+        if self._writable_state is not None:
+            _writing.drop(self, self._writable_state)
+
+    def _after_finish(self) -> None:
+        """Close when both sides are done; a Duplex knows about its other one."""
+        if self._auto_destroy:
+            self.destroy()

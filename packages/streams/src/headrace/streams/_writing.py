@@ -1,0 +1,206 @@
+"""The machinery of the writable side: one `_write` at a time, callbacks, finishing.
+
+Source: H-163.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from inspect import iscoroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from headrace.streams import _destroy
+from headrace.streams._errors import MultipleCallbackError, StreamDestroyedError
+from headrace.streams._hooks import adopt, run_hook
+from headrace.streams._state import WRITING, Life, Writing, WritingMove, advance
+
+if TYPE_CHECKING:
+    from headrace.streams._writable import Writable
+    from headrace.streams._writable_state import WritableState, WriteCallback
+
+__all__ = [
+    "clear_queue",
+    "drop",
+    "finish_when_flushed",
+    "start",
+    "wrote",
+]
+
+_ALIVE: Final = Life.OPEN
+_OPEN: Final = Writing.OPEN
+
+
+def start(
+    stream: "Writable",
+    state: "WritableState",
+    length: int,
+    callbacks: "list[WriteCallback] | WriteCallback | None",
+    call: Callable[[], object],
+) -> None:
+    """Hand data to the implementation by `call`."""
+    state.writing = True
+    state.writing_length = length
+    state.in_flight = callbacks
+    state.calling = True
+    try:
+        result = call()
+    except Exception as error:
+        _raised(stream, state, error)
+    else:
+        if result is not None and iscoroutine(result):
+            adopt(stream, result, stream._wrote)
+    finally:
+        state.calling = False
+
+
+def _raised(stream: "Writable", state: "WritableState", error: Exception) -> None:
+    if state.writing:
+        wrote(stream, error)
+    else:
+        _destroy.fail(stream, error)
+
+
+def wrote(stream: "Writable", error: BaseException | None = None) -> None:
+    """Take the callback of `_write` or `_writev`."""
+    state = stream._writable_state
+    if state is None or not state.writing:
+        if stream._life is _ALIVE:
+            _destroy.fail(stream, MultipleCallbackError())
+        return
+    if error is not None:
+        _destroy.fail(stream, error)  # tells the callbacks, this one first
+        return
+    state.writing = False
+    state.length -= state.writing_length
+    callbacks = state.in_flight
+    if callbacks is not None:
+        state.in_flight = None
+        if isinstance(callbacks, list):
+            state.written += callbacks
+        else:
+            state.written.append(callbacks)
+    if state.queue and not state.clearing:
+        clear_queue(stream, state)
+    if state.written or state.need_drain or state.side is not _OPEN:
+        if state.calling or state.clearing or state.written_due:
+            _after_write_later(stream, state)
+        else:
+            _after_write(stream, state)
+
+
+def _after_write_later(stream: "Writable", state: "WritableState") -> None:
+    if not state.written_due:
+        state.written_due = True
+        stream.loop().next_tick_for(stream._owner, _after_write, stream, state)
+
+
+def _after_write(stream: "Writable", state: "WritableState") -> None:
+    """Call the callbacks that are due; then ``drain``, or the end."""
+    state.written_due = False
+    written, state.written = state.written, []
+    for index, callback in enumerate(written):
+        try:
+            callback(None)
+        except BaseException:
+            # One callback that fails must not keep the others, or the end, from coming.
+            state.written[:0] = written[index + 1 :]
+            _after_write_later(stream, state)
+            raise
+    if stream._life is not _ALIVE or state.length:
+        return
+    if state.side is not _OPEN:
+        finish_when_flushed(stream, state)
+    elif state.need_drain:
+        state.need_drain = False
+        stream.emit("drain")
+
+
+def clear_queue(stream: "Writable", state: "WritableState") -> None:
+    """Write what waits, until the implementation takes its time."""
+    if state.corked or state.clearing or state.writing or stream._life is not _ALIVE:
+        return
+    queue = state.queue
+    state.clearing = True
+    try:
+        while queue and not state.writing and stream._life is _ALIVE:
+            if len(queue) > 1 and stream._has_writev():
+                _write_all(stream, state)
+            else:
+                chunk, encoding, length, callback = queue.popleft()
+                call = partial(stream._write, chunk, encoding, stream._wrote)
+                start(stream, state, length, callback, call)
+    finally:
+        state.clearing = False
+
+
+def _write_all(stream: "Writable", state: "WritableState") -> None:
+    entries = list(state.queue)
+    state.queue.clear()
+    callbacks = [entry[3] for entry in entries if entry[3] is not None]
+    chunks = [(chunk, encoding) for chunk, encoding, _, _ in entries]
+    call = partial(stream._writev, chunks, stream._wrote)
+    start(stream, state, state.length, callbacks, call)
+
+
+def drop(stream: "Writable", state: "WritableState") -> None:
+    """Tell everyone who waits that nothing will be written any more."""
+    callbacks: list[Any] = state.written
+    if isinstance(state.in_flight, list):
+        callbacks += state.in_flight
+    elif state.in_flight is not None:
+        callbacks.append(state.in_flight)
+    callbacks += [entry[3] for entry in state.queue if entry[3] is not None]
+    operation = "write"
+    if state.side is not Writing.FINISHED:
+        callbacks += state.on_finish
+        operation = "write" if len(callbacks) > len(state.on_finish) else "end"
+    state.written, state.on_finish, state.in_flight = [], [], None
+    state.queue.clear()
+    state.length = 0
+    if callbacks:
+        error = stream._errored or StreamDestroyedError(operation)
+        for callback in callbacks:
+            stream.loop().next_tick_for(stream._owner, callback, error)
+
+
+def finish_when_flushed(stream: "Writable", state: "WritableState") -> None:
+    """Begin the end if `end()` was called and nothing is left to write."""
+    if (
+        state.side is Writing.ENDING
+        and stream._life is _ALIVE
+        and not state.length
+        and not state.writing
+        and not state.written
+    ):
+        state.side = advance(WRITING, state.side, WritingMove.FLUSH)
+        try:
+            stream.emit("prefinish")
+        finally:
+            if stream._life is _ALIVE:
+                run_hook(stream, stream._final, partial(_finalized, stream, state))
+
+
+def _finalized(
+    stream: "Writable", state: "WritableState", error: BaseException | None = None
+) -> None:
+    if stream._life is not _ALIVE:
+        return
+    if state.side is not Writing.FINALIZING:
+        _destroy.fail(stream, MultipleCallbackError())
+    elif error is not None:
+        _destroy.fail(stream, error)
+    else:
+        state.side = advance(WRITING, state.side, WritingMove.FINISH)
+        callbacks, state.on_finish = state.on_finish, []
+        next_tick_for = stream.loop().next_tick_for
+        for callback in callbacks:
+            next_tick_for(stream._owner, callback, None)
+        next_tick_for(stream._owner, _finish, stream)
+
+
+def _finish(stream: "Writable") -> None:
+    if stream._life is not _ALIVE:
+        return
+    try:
+        stream.emit("finish")
+    finally:
+        stream._after_finish()
