@@ -1,119 +1,74 @@
-"""EventEmitter: the listener table and the rules of `emit`."""
+"""EventEmitter: the listener table and the rules of `emit`.
+
+The table maps an event to a tuple of listeners, and a change replaces the tuple. So the
+snapshot that `emit` promises costs nothing, and `emit` is one look-up and one loop.
+"""
 
 import sys
 import warnings
 from collections.abc import Callable, Coroutine, Hashable
 from functools import partial
+from pathlib import Path
 from types import CoroutineType
-from typing import Any, ClassVar, Final, Self, TypeVar, overload
+from typing import Any, ClassVar, Final, Self, TypeAlias, TypeVar, overload
 from weakref import ref
 
+from headrace.events import loop
 from headrace.events._errors import (
     InvalidArgTypeError,
     MaxListenersExceededWarning,
     OutOfRangeError,
     UnhandledError,
 )
-from headrace.events._symbols import Symbol, error_monitor
+from headrace.events._symbols import ErrorMonitor, error_monitor
 
-__all__ = ["EventEmitter", "Listener", "MaxListeners"]
-
-Listener = Callable[..., object]
-MaxListeners = int | float
-_Table = dict[Hashable, tuple[Listener, ...]]
+Listener: TypeAlias = Callable[..., object]
 _L = TypeVar("_L", bound=Listener)
+_Table: TypeAlias = dict[Hashable, tuple[Listener, ...]]
 
-# Shared by every emitter until its first listener, so that constructing one allocates
-# no table. Never written to.
+# Shared by all emitters without listeners, so that constructing one allocates no table.
+# Never written to: the first listener replaces it.
 _NO_LISTENERS: Final[_Table] = {}
-
-
-class _NotGiven:
-    """The default of `listener`: an explicit None is an error, not a decorator."""
-
-
-_NOT_GIVEN: Final = _NotGiven()
-
-
-class _Once:
-    """Remove a listener from its emitter, then call it; do nothing the next time."""
-
-    __slots__ = ("_emitter", "_event", "listener")
-
-    def __init__(
-        self, emitter: "EventEmitter", event: Hashable, listener: Listener
-    ) -> None:
-        # Weak: an emitter that dies with an unfired listener must not wait for the
-        # cycle collector.
-        self._emitter: ref[EventEmitter] | None = ref(emitter)
-        self._event = event
-        self.listener = listener
-
-    def __call__(self, *args: object) -> object:
-        if self._emitter is None:
-            return None
-        emitter = self._emitter()
-        self._emitter = None
-        if emitter is not None:
-            emitter._forget(self._event, self)
-        return self.listener(*args)
-
-    def __repr__(self) -> str:
-        return f"<once {self.listener!r}>"
-
-
-class _Settings:
-    """What few emitters need: a limit of their own, the events already warned of."""
-
-    __slots__ = ("max_listeners", "warned")
-
-    def __init__(self) -> None:
-        self.max_listeners: MaxListeners | None = None
-        self.warned: set[Hashable] = set()
-
-
-def _original(listener: Listener) -> Listener:
-    return listener.listener if type(listener) is _Once else listener
-
-
-def _check_max_listeners(count: object) -> MaxListeners:
-    if isinstance(count, bool) or not isinstance(count, int | float):
-        raise InvalidArgTypeError("max_listeners", "a number", count)
-    if not count >= 0:
-        raise OutOfRangeError("max_listeners", "0 or more", count)
-    return count
-
-
-def _frames_inside() -> int:
-    """Return the `stacklevel` that names the caller of this module."""
-    level, frame = 0, sys._getframe()
-    while frame.f_back is not None and frame.f_code.co_filename == __file__:
-        level, frame = level + 1, frame.f_back
-    return level
+# The default of `listener`: an explicit None is an error, not a decorator.
+_NOT_GIVEN: Final = object()
+_PACKAGE: Final = str(Path(__file__).parent)
 
 
 class EventEmitter:
     """Calls listeners, in order and at once, when a named event is emitted.
 
-    An event is any hashable value. A listener is any callable; one that returns a
-    coroutine is run on the loop of that `emit`.
+    An event is any hashable value. A listener is any callable; its arguments are those
+    of `emit`, its return value is ignored. Only a coroutine, what an ``async def``
+    listener returns, is run on the loop of that `emit`.
+
+    A subclass calls ``super().__init__()`` first. It may define
+
+    - ``__rejection__(error, event, *args)``: gets the exceptions of async listeners
+      instead of ``error``;
+    - ``_listener_added(event)`` and ``_listener_removed(event)``: see there;
+    - ``_owner``: who answers for the tasks of async listeners.
+
+    Attributes:
+        default_max_listeners: The limit of emitters that set none.
+        error_monitor: The same as `headrace.events.error_monitor`.
 
     Events:
-        new_listener (event, listener): before a listener is added.
-        remove_listener (event, listener): after a listener was removed.
-        error (error): something failed; raises from `emit` if nobody listens.
+        new_listener (event, listener): Before a listener is added. Listeners that are
+            added meanwhile come first.
+        remove_listener (event, listener): After a listener was removed.
+        error (error): Something failed. `emit` raises it if nobody listens.
 
     Source: H-149 to H-154.
     """
 
     __slots__ = ("__weakref__", "_emitter_settings", "_listeners")
 
-    #: The limit of emitters that set none; 0 or infinity is no limit.
-    default_max_listeners: ClassVar[MaxListeners] = 10
-    error_monitor: ClassVar[Symbol] = error_monitor
+    default_max_listeners: ClassVar[float] = 10
+    error_monitor: ClassVar[ErrorMonitor] = error_monitor
 
+    _owner: loop.Owner | None = None
+    # Whether the class defines one of the two hooks: one check instead of two calls.
     _observes_listeners: ClassVar[bool] = False
-    _owner: Any = None
 
     def __init__(self) -> None:
         self._listeners = _NO_LISTENERS
@@ -128,21 +83,28 @@ class EventEmitter:
 
     @property
     def custom(self) -> "EventEmitter":
-        """Return the same emitter for events that its type does not know."""
+        """This emitter, typed so that it takes any event.
+
+        The types of many emitters know the documented events only, so that a wrong name
+        or listener is an error; this is the door for events of your own.
+        """
         return self
+
+    # Emitting
 
     def emit(self, event: Hashable, *args: Any) -> bool:
         """Call the listeners of `event` in order with `args`.
 
-        Adding and removing listeners meanwhile shows in the next `emit` only.
+        Listeners that are added or removed meanwhile count from the next `emit` on. An
+        exception goes through to the caller; the remaining listeners are not called.
 
         Returns:
             Whether anybody listened.
 
         Raises:
-            BaseException: What a listener raised; the rest is not called. The emitted
-                exception itself if `event` is ``error`` and nobody listens to it.
-            UnhandledError: The same for an ``error`` that is no exception.
+            InvalidArgTypeError: If `event` is not hashable.
+            UnhandledError: If `event` is ``error``, nobody listens, and the argument is
+                no exception; an exception is raised itself.
             RuntimeError: If a listener returned a coroutine and no loop runs.
 
         Source: H-150, H-151.
@@ -152,168 +114,190 @@ class EventEmitter:
         except TypeError as error:
             raise InvalidArgTypeError("event", "hashable", event) from error
         if event == "error":
-            self._meet_error(listeners, args)
+            self._begin_error(listeners is not None, args)
         if listeners is None:
             return False
         for listener in listeners:
             result = listener(*args)
+            # The exact type: what merely can be awaited is none of our business.
             if result is not None and type(result) is CoroutineType:
                 self._adopt(result, event, args)
         return True
 
-    def _meet_error(
-        self, listeners: tuple[Listener, ...] | None, args: tuple[Any, ...]
-    ) -> None:
+    def _begin_error(self, is_heard: bool, args: tuple[Any, ...]) -> None:
         if error_monitor in self._listeners:
             self.emit(error_monitor, *args)
-        if listeners is None:
-            error = args[0] if args else None
-            raise error if isinstance(error, BaseException) else UnhandledError(error)
+        if not is_heard:
+            raise exception_from(args)
+
+    def _adopt(
+        self,
+        coroutine: Coroutine[Any, Any, object],
+        event: Hashable,
+        args: tuple[Any, ...],
+    ) -> None:
+        """Run the coroutine of an async listener of `event`.
+
+        The task belongs to the emitter's `_owner`, else to whoever owns the code that
+        runs now, else to the loop, which cancels it when it ends.
+        """
+        try:
+            running = loop.current()
+        except RuntimeError:
+            coroutine.close()
+            raise
+        on_error = partial(self._reject, event, args)
+        running.spawn(coroutine, owner=self._owner, on_error=on_error)
+
+    def _reject(self, event: Hashable, args: tuple[Any, ...], error: Exception) -> None:
+        """Route the exception of an async listener of `event`."""
+        # Whoever fails while an error is handled must not be asked to handle that, too.
+        if event == "error" or event is error_monitor:
+            loop.report(error, self)
+            return
+        try:
+            hook = getattr(self, "__rejection__", None)
+            if hook is None:
+                self.emit("error", error)
+            elif type(result := hook(error, event, *args)) is CoroutineType:
+                self._adopt(result, "error", (error,))
+        except Exception as raised:
+            loop.report(raised, self)
+
+    # Adding
 
     @overload
     def on(self, event: Hashable, listener: Listener) -> Self: ...
     @overload
     def on(self, event: Hashable) -> Callable[[_L], _L]: ...
-    def on(
-        self, event: Hashable, listener: Listener | _NotGiven = _NOT_GIVEN
-    ) -> Self | Callable[[_L], _L]:
-        """Add `listener` behind the others; without `listener`, return a decorator.
+    def on(self, event: Hashable, listener: Any = _NOT_GIVEN) -> Any:
+        """Add `listener` behind the others; with the event alone, be a decorator.
+
+        The same listener added twice is called twice.
+
+        Returns:
+            The emitter. The decorator returns the function.
 
         Raises:
-            InvalidArgTypeError: If `listener` is not callable.
+            InvalidArgTypeError: If `listener` is not callable or `event` not hashable.
 
         Source: H-149, X-098.
         """
         if not callable(listener):
-            return self._decorator(self.on, event, listener)
-        return self._add(event, listener)
-
-    def add_listener(self, event: Hashable, listener: Listener) -> Self:
-        """Add `listener` behind the others; the same as `on`."""
-        self.on(event, listener)
+            return _decorator(self.on, event, listener)
+        self._add(event, listener)
         return self
+
+    add_listener = on
 
     @overload
     def once(self, event: Hashable, listener: Listener) -> Self: ...
     @overload
     def once(self, event: Hashable) -> Callable[[_L], _L]: ...
-    def once(
-        self, event: Hashable, listener: Listener | _NotGiven = _NOT_GIVEN
-    ) -> Self | Callable[[_L], _L]:
-        """Add `listener` for one call; it is removed before it is called.
-
-        Raises:
-            InvalidArgTypeError: If `listener` is not callable.
+    def once(self, event: Hashable, listener: Any = _NOT_GIVEN) -> Any:
+        """Do as `on` for one call: the listener is removed before it is called.
 
         Source: H-149, X-098.
         """
         if not callable(listener):
-            return self._decorator(self.once, event, listener)
-        return self._add(event, _Once(self, event, listener))
+            return _decorator(self.once, event, listener)
+        self._add(event, _Once(self, event, listener))
+        return self
 
     def prepend_listener(self, event: Hashable, listener: Listener) -> Self:
-        """Add `listener` in front of the others."""
-        self._check_listener(listener)
-        return self._add(event, listener, first=True)
+        """Add `listener` in front of the others.
+
+        Raises:
+            InvalidArgTypeError: If `listener` is not callable or `event` not hashable.
+
+        Source: H-149.
+        """
+        _check_listener(listener)
+        self._add(event, listener, first=True)
+        return self
 
     def prepend_once_listener(self, event: Hashable, listener: Listener) -> Self:
-        """Add `listener` in front of the others, for one call."""
-        self._check_listener(listener)
-        return self._add(event, _Once(self, event, listener), first=True)
+        """Do as `prepend_listener` for one call.
 
-    @staticmethod
-    def _check_listener(listener: object) -> None:
-        if not callable(listener):
-            raise InvalidArgTypeError("listener", "callable", listener)
+        Source: H-149.
+        """
+        _check_listener(listener)
+        self._add(event, _Once(self, event, listener), first=True)
+        return self
 
-    @classmethod
-    def _decorator(
-        cls, add: Callable[[Hashable, Listener], object], event: Hashable, given: object
-    ) -> Callable[[_L], _L]:
-        if given is not _NOT_GIVEN:
-            cls._check_listener(given)
-
-        def decorate(listener: _L) -> _L:
-            add(event, listener)
-            return listener
-
-        return decorate
-
-    def _add(self, event: Hashable, listener: Listener, *, first: bool = False) -> Self:
-        try:
-            existing = self._listeners.get(event)
-        except TypeError as error:
-            raise InvalidArgTypeError("event", "hashable", event) from error
+    def _add(self, event: Hashable, listener: Listener, first: bool = False) -> None:
+        existing = self._of(event)
         if "new_listener" in self._listeners:
             self.emit("new_listener", event, _original(listener))
-            existing = self._listeners.get(event)
-        if existing is None:
-            if self._listeners is _NO_LISTENERS:
-                self._listeners = {event: (listener,)}
-            else:
-                self._listeners[event] = (listener,)
-        elif first:
-            self._listeners[event] = (listener, *existing)
+            existing = self._of(event)
+        together = (listener, *existing) if first else (*existing, listener)
+        if self._listeners is _NO_LISTENERS:
+            self._listeners = {event: together}
         else:
-            self._listeners[event] = (*existing, listener)
+            self._listeners[event] = together
         if self._observes_listeners:
             self._listener_added(event)
-        if existing is not None and 0 < self.get_max_listeners() <= len(existing):
-            self._warn_of_leak(event, len(existing) + 1)
-        return self
+        if existing and 0 < self.get_max_listeners() < len(together):
+            self._warn_of_leak(event, len(together))
 
     def _warn_of_leak(self, event: Hashable, count: int) -> None:
         settings = self._own_settings()
         if event not in settings.warned:
             settings.warned.add(event)
             warning = MaxListenersExceededWarning(self, event, count)
-            warnings.warn(warning, stacklevel=_frames_inside())
+            warnings.warn(warning, stacklevel=_level_of_caller())
 
-    def off(self, event: Hashable, listener: Listener) -> Self:
-        """Remove the most recently added `listener`; the same as `remove_listener`."""
-        return self.remove_listener(event, listener)
+    # Removing
 
     def remove_listener(self, event: Hashable, listener: Listener) -> Self:
-        """Remove the most recently added `listener`; do nothing if there is none.
+        """Remove the most recently added instance of `listener`, if there is one.
+
+        A listener of `once` is found by the function it was given. An `emit` that is
+        under way still calls the removed listener.
 
         Raises:
-            InvalidArgTypeError: If `listener` is not callable.
+            InvalidArgTypeError: If `listener` is not callable or `event` not hashable.
 
         Source: H-149.
         """
-        self._check_listener(listener)
-        try:
-            listeners = self._listeners.get(event, ())
-        except TypeError as error:
-            raise InvalidArgTypeError("event", "hashable", event) from error
-        for index in range(len(listeners) - 1, -1, -1):
-            found = listeners[index]
-            if found == listener or (
-                type(found) is _Once and found.listener == listener
-            ):
-                self._remove_at(event, listeners, index)
+        _check_listener(listener)
+        existing = self._of(event)
+        for index in range(len(existing) - 1, -1, -1):
+            # Equality, not identity: two look-ups of a bound method are two objects.
+            if existing[index] == listener or _original(existing[index]) == listener:
+                self._remove_at(event, existing, index)
                 break
         return self
 
-    def _forget(self, event: Hashable, listener: Listener) -> None:
-        listeners = self._listeners.get(event, ())
-        if listener in listeners:
-            self._remove_at(event, listeners, listeners.index(listener))
+    off = remove_listener
+
+    def _forget(self, event: Hashable, wrapper: "_Once") -> None:
+        existing = self._of(event)
+        for index, listener in enumerate(existing):
+            if listener is wrapper:
+                self._remove_at(event, existing, index)
+                break
 
     def _remove_at(
-        self, event: Hashable, listeners: tuple[Listener, ...], index: int
+        self, event: Hashable, existing: tuple[Listener, ...], index: int
     ) -> None:
-        if len(listeners) == 1:
+        if len(existing) == 1:
             del self._listeners[event]
         else:
-            self._listeners[event] = listeners[:index] + listeners[index + 1 :]
+            self._listeners[event] = existing[:index] + existing[index + 1 :]
         if self._observes_listeners:
             self._listener_removed(event)
         if "remove_listener" in self._listeners:
-            self.emit("remove_listener", event, _original(listeners[index]))
+            self.emit("remove_listener", event, _original(existing[index]))
 
-    def remove_all_listeners(self, event: Hashable | None = None) -> Self:
+    def remove_all_listeners(self, event: Hashable = None) -> Self:
         """Remove all listeners of `event`, or of all events.
+
+        Each ``remove_listener`` comes in reverse order of adding; its own listeners go
+        last.
+
+        Raises:
+            InvalidArgTypeError: If `event` is not hashable.
 
         Source: H-149, H-152.
         """
@@ -327,104 +311,221 @@ class EventEmitter:
         return self
 
     def _remove_all(self, event: Hashable) -> None:
-        listeners = self._listeners.get(event)
-        if listeners is None:
-            return
+        existing = self._of(event)
         if "remove_listener" in self._listeners:
-            for listener in reversed(listeners):
+            for listener in reversed(existing):
                 self.remove_listener(event, listener)
-        else:
+        elif existing:
             del self._listeners[event]
             if self._observes_listeners:
                 self._listener_removed(event)
 
+    # Hooks for subclasses
+
     def _listener_added(self, event: Hashable) -> None:
-        """React to a new listener of `event`; called if a subclass defines it."""
+        """React to a new listener of `event`, before `on` or `once` returns.
+
+        Called only if the class defines one of the two hooks.
+        """
 
     def _listener_removed(self, event: Hashable) -> None:
-        """React to the removal of listeners of `event`, like `_listener_added`."""
+        """React to removed listeners of `event`, before ``remove_listener``.
+
+        Called whichever way they go: `off`, the call of a `once` listener, or, once for
+        each event, `remove_all_listeners`.
+        """
+
+    # Looking
+
+    def _of(self, event: Hashable) -> tuple[Listener, ...]:
+        try:
+            return self._listeners.get(event, ())
+        except TypeError as error:
+            raise InvalidArgTypeError("event", "hashable", event) from error
 
     def listeners(self, event: Hashable) -> list[Listener]:
-        """Return a copy of the listeners of `event`, as they were given."""
-        return [_original(listener) for listener in self._listeners.get(event, ())]
+        """Return a copy of the listeners of `event`, as they were given.
+
+        Source: H-153.
+        """
+        return [_original(listener) for listener in self._of(event)]
 
     def raw_listeners(self, event: Hashable) -> list[Listener]:
-        """Return a copy of the listeners of `event`, with the wrappers of `once`."""
-        return list(self._listeners.get(event, ()))
+        """Return a copy of the listeners of `event`, with the wrappers of `once`.
+
+        Calling a wrapper removes it and calls its `listener`; once.
+
+        Source: H-153.
+        """
+        return list(self._of(event))
 
     def listener_count(self, event: Hashable, listener: Listener | None = None) -> int:
-        """Return how many listeners `event` has, or how often `listener` is there."""
+        """Return how many listeners `event` has, or how often `listener` is there.
+
+        Source: H-153.
+        """
         if listener is None:
-            return len(self._listeners.get(event, ()))
+            return len(self._of(event))
         return self.listeners(event).count(listener)
 
     def event_names(self) -> list[Hashable]:
-        """Return the events somebody listens to, in the order of first adding."""
+        """Return the events that somebody listens to, in the order of first adding.
+
+        Source: H-153.
+        """
         return list(self._listeners)
 
-    def set_max_listeners(self, n: MaxListeners) -> Self:
+    # The leak warning
+
+    def set_max_listeners(self, n: float) -> Self:
         """Warn when one event gets more than `n` listeners; 0 or infinity: never.
 
         Raises:
             InvalidArgTypeError: If `n` is not a number.
-            OutOfRangeError: If `n` is negative or not a number (NaN).
+            OutOfRangeError: If `n` is negative or NaN.
+
+        Source: H-153, H-154.
         """
-        self._own_settings().max_listeners = _check_max_listeners(n)
+        self._own_settings().max_listeners = _checked_maximum(n)
         return self
 
-    def get_max_listeners(self) -> MaxListeners:
-        """Return this emitter's limit, or the default of its class."""
+    def get_max_listeners(self) -> float:
+        """Return this emitter's limit, or the default of its class.
+
+        Source: H-153.
+        """
         settings = self._emitter_settings
         if settings is None or settings.max_listeners is None:
             return self.default_max_listeners
         return settings.max_listeners
 
-    def _own_settings(self) -> _Settings:
+    def _own_settings(self) -> "_Settings":
         if self._emitter_settings is None:
             self._emitter_settings = _Settings()
         return self._emitter_settings
 
-    def _adopt(
-        self,
-        coroutine: Coroutine[Any, Any, object],
-        event: Hashable,
-        args: tuple[Any, ...],
-    ) -> None:
-        """Run the coroutine of an async listener of `event`.
 
-        The task belongs to the emitter's owner, else to whoever's code runs now.
-        """
-        from headrace.events import loop
+class _Once:
+    """A listener of `once`: leaves the emitter, then calls; nothing the next time."""
 
-        try:
-            running = loop.current()
-        except RuntimeError:
-            coroutine.close()
-            raise
-        owner = self._owner if self._owner is not None else running.owner
-        running.spawn(
-            coroutine,
-            owner=owner,
-            on_error=partial(self._reject, running, owner, event, args),
-        )
+    __slots__ = ("_emitter", "_event", "listener")
 
-    def _reject(
-        self,
-        running: Any,
-        owner: Any,
-        event: Hashable,
-        args: tuple[Any, ...],
-        error: Exception,
-    ) -> None:
-        """Route the exception of an async listener of `event`."""
-        if event == "error" or event is error_monitor:
-            running.report(error, self, owner)
-            return
-        hook = getattr(self, "__rejection__", None)
-        try:
-            if hook is None:
-                self.emit("error", error)
-            else:
-                hook(error, event, *args)
-        except Exception as raised:
-            running.report(raised, self, owner)
+    def __init__(self, emitter: EventEmitter, event: Hashable, listener: Any) -> None:
+        # Weak, so that an emitter that dies with this unfired is freed at once and not
+        # when the cycle collector comes by.
+        self._emitter: ref[EventEmitter] | None = ref(emitter)
+        self._event = event
+        self.listener: Listener = listener
+
+    def __call__(self, *args: Any) -> object:
+        if self._emitter is None:
+            return None
+        emitter = self._emitter()
+        self._emitter = None
+        if emitter is not None:
+            emitter._forget(self._event, self)
+        return self.listener(*args)
+
+    def __repr__(self) -> str:
+        return f"<once {self.listener!r}>"
+
+
+class _Settings:
+    """What few emitters need: a limit of their own, and which events were warned of."""
+
+    __slots__ = ("max_listeners", "warned")
+
+    def __init__(self) -> None:
+        self.max_listeners: float | None = None
+        self.warned: set[Hashable] = set()
+
+
+def _original(listener: Listener) -> Listener:
+    return listener.listener if type(listener) is _Once else listener
+
+
+def _check_listener(listener: object) -> None:
+    if not callable(listener):
+        raise InvalidArgTypeError("listener", "callable", listener)
+
+
+def _decorator(
+    add: Callable[[Hashable, Listener], object], event: Hashable, given: object
+) -> Callable[[_L], _L]:
+    if given is not _NOT_GIVEN:
+        _check_listener(given)
+
+    def decorate(listener: _L) -> _L:
+        add(event, listener)
+        return listener
+
+    return decorate
+
+
+def exception_from(args: tuple[Any, ...]) -> BaseException:
+    """Return the exception that the arguments of an ``error`` stand for (H-151)."""
+    error = args[0] if args else None
+    return error if isinstance(error, BaseException) else UnhandledError(error)
+
+
+def _checked_maximum(n: float) -> float:
+    if isinstance(n, bool) or not isinstance(n, int | float):
+        raise InvalidArgTypeError("n", "a number", n)
+    if not n >= 0:  # catches NaN, too
+        raise OutOfRangeError("n", "0 or more", n)
+    return n
+
+
+def _level_of_caller() -> int:
+    """Return the `stacklevel` of the code that called into this package."""
+    level, frame = 0, sys._getframe()
+    while frame.f_back and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def check_emitter(emitter: object) -> None:
+    if not isinstance(emitter, EventEmitter):
+        raise InvalidArgTypeError("emitter", "an EventEmitter", emitter)
+
+
+def get_event_listeners(emitter: EventEmitter, event: Hashable) -> list[Listener]:
+    """Return a copy of the listeners of `event`, as they were given.
+
+    Raises:
+        InvalidArgTypeError: If `emitter` is not an EventEmitter.
+
+    Source: X-095.
+    """
+    check_emitter(emitter)
+    return emitter.listeners(event)
+
+
+def get_max_listeners(emitter: EventEmitter) -> float:
+    """Return the number of listeners above which `emitter` warns.
+
+    Raises:
+        InvalidArgTypeError: If `emitter` is not an EventEmitter.
+
+    Source: X-095.
+    """
+    check_emitter(emitter)
+    return emitter.get_max_listeners()
+
+
+def set_max_listeners(n: float, *emitters: EventEmitter) -> None:
+    """Set the limit of all `emitters`; without any, the default of all emitters.
+
+    Raises:
+        InvalidArgTypeError: If `n` is not a number or one of `emitters` none.
+        OutOfRangeError: If `n` is negative or NaN.
+
+    Source: X-095.
+    """
+    _checked_maximum(n)
+    for emitter in emitters:
+        check_emitter(emitter)
+    for emitter in emitters:
+        emitter.set_max_listeners(n)
+    if not emitters:
+        EventEmitter.default_max_listeners = n

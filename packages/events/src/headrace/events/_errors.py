@@ -10,13 +10,6 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-__all__ = [
-    "InvalidArgTypeError",
-    "MaxListenersExceededWarning",
-    "OutOfRangeError",
-    "UnhandledError",
-]
-
 
 class InvalidArgTypeError(TypeError):
     """An argument had the wrong type."""

@@ -2,36 +2,20 @@
 
 from typing import Final, final
 
-__all__ = ["Symbol", "error_monitor"]
-
 
 @final
-class Symbol:
-    """An event name that is equal to nothing but itself.
+class ErrorMonitor:
+    """The type of `error_monitor`, so that typed events can name it."""
 
-    Two symbols with the same description are two different events, so a library can
-    offer an event of its own on other people's emitters.
-
-    Args:
-        description: Shown by `repr`; it has no other meaning.
-
-    Source: H-001.
-    """
-
-    __slots__ = ("description",)
-
-    def __init__(self, description: str) -> None:
-        self.description: Final = description
+    __slots__ = ()
 
     def __repr__(self) -> str:
-        return f"Symbol({self.description!r})"
+        return "headrace.events.error_monitor"
 
-    def __copy__(self) -> "Symbol":
-        return self
-
-    def __deepcopy__(self, memo: object) -> "Symbol":
-        return self
+    def __reduce__(self) -> str:
+        # Copies and pickles must give the one object: it is equal to itself only.
+        return "error_monitor"
 
 
-#: Its listeners see each ``error`` first and do not count as handlers (X-093).
-error_monitor: Final = Symbol("events.error_monitor")
+#: The event whose listeners see each ``error`` first and do not count as handlers.
+error_monitor: Final = ErrorMonitor()

@@ -1,0 +1,85 @@
+"""The two hooks for subclasses: a listener was added, listeners were removed."""
+
+from collections.abc import Hashable
+
+from headrace.events import EventEmitter
+
+
+def noop(*_: object) -> None:
+    """Do nothing."""
+
+
+class Watched(EventEmitter):
+    """Notes each change with the number of listeners it sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changes: list[tuple[str, Hashable, int]] = []
+
+    def _listener_added(self, event: Hashable) -> None:
+        self.changes.append(("added", event, self.listener_count(event)))
+
+    def _listener_removed(self, event: Hashable) -> None:
+        self.changes.append(("removed", event, self.listener_count(event)))
+
+
+def test_every_way_of_adding_calls_the_hook() -> None:
+    """After the listener is in the table (H-149)."""
+    emitter = Watched().on("e", noop).once("e", noop)
+    emitter.prepend_listener("e", noop).prepend_once_listener("e", noop)
+    emitter.on("e")(noop)
+    assert emitter.changes == [("added", "e", count) for count in range(1, 6)]
+
+
+def test_every_way_of_removing_calls_the_hook() -> None:
+    """After the listener is out of the table (H-149)."""
+    emitter = Watched().on("e", noop).on("e", noop).on("e", noop).once("e", noop)
+    emitter.changes.clear()
+    emitter.emit("e")
+    emitter.off("e", noop)
+    emitter.remove_all_listeners("e")
+    assert emitter.changes == [
+        ("removed", "e", 3),
+        ("removed", "e", 2),
+        ("removed", "e", 0),
+    ]
+
+
+def test_removing_everything_calls_the_hook_for_each_event() -> None:
+    """`remove_all_listeners()` names each event (H-149)."""
+    emitter = Watched().on("a", noop).on("b", noop)
+    emitter.changes.clear()
+    emitter.remove_all_listeners()
+    assert emitter.changes == [("removed", "a", 0), ("removed", "b", 0)]
+
+
+def test_nothing_changed_calls_no_hook() -> None:
+    """Removing what is not there is no change (H-149)."""
+    emitter = Watched().off("e", noop).remove_all_listeners("e").remove_all_listeners()
+    assert emitter.changes == []
+
+
+def test_the_hook_comes_before_remove_listener() -> None:
+    """Listeners find the subclass in its new state (H-152)."""
+    emitter, seen = Watched(), list[int]()
+    emitter.on("remove_listener", lambda *_: seen.append(len(emitter.changes)))
+    emitter.on("e", noop).off("e", noop)
+    assert emitter.changes[-1] == ("removed", "e", 0)
+    assert seen == [3]
+
+
+def test_one_hook_alone_is_enough() -> None:
+    """A class, or a class below it, may define only one of them."""
+
+    class Adds(EventEmitter):
+        __slots__ = ("added",)
+
+        def _listener_added(self, event: Hashable) -> None:
+            self.added = event
+
+    class Below(Adds):
+        __slots__ = ()
+
+    emitter = Below().on("e", noop)
+    assert emitter.added == "e"
+    assert emitter.off("e", noop).event_names() == []
