@@ -1,27 +1,41 @@
 """The loop on asyncio, and on whatever speaks its language (uvloop)."""
 
 import asyncio
+import contextvars
+import types
 from typing import TYPE_CHECKING, Any
 
 from headrace.events.loop._loop import Loop
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from headrace.events.loop._protocols import Callback, Owner
     from headrace.events.loop._task import Task
     from headrace.events.loop._timer import Cancellable, Timer
 
 
+@types.coroutine
+def _one_turn() -> "Generator[None, None, None]":
+    """Yield bare, which asyncio takes as "go on in the next turn"."""
+    yield
+
+
+def _is_cancelled(task: "Task") -> bool:
+    native = task.handle
+    return isinstance(native, asyncio.Task) and native.cancelling() > 0
+
+
 class AsyncioLoop(Loop):
     """The `Loop` of one asyncio event loop."""
 
-    __slots__ = ("_keeper", "_native", "_parked_keeper")
+    __slots__ = ("_ending", "_keeper", "_native", "_parked_keeper")
 
     def __init__(self, native: asyncio.AbstractEventLoop) -> None:
         super().__init__()
         self._native = native
+        self._ending = False  # the keeper was cancelled and is cleaning up
         self._keeper: asyncio.Task[None] | None = None
         self._parked_keeper: asyncio.Future[None] | None = None
 
@@ -29,7 +43,11 @@ class AsyncioLoop(Loop):
         return self._native.time()
 
     def _schedule_drain(self) -> None:
-        self._native.call_soon(self.run_scheduled)
+        if self._native.is_closed():
+            self.ticks.clear()
+            self._scheduled = False
+        else:
+            self._native.call_soon(self.run_scheduled)
 
     def _call_soon(
         self, owner: "Owner | None", callback: "Callback", args: tuple[Any, ...]
@@ -43,10 +61,19 @@ class AsyncioLoop(Loop):
 
     def _start(self, task: "Task") -> None:
         self._keep()
-        native = self._native.create_task(task.run())
+        run = task.run()
+        # Entered, so that what an eager task schedules does not run inside this call.
+        nested, self._busy = self._busy, True
+        try:
+            native = self._native.create_task(run, name=task.name)
+        finally:
+            self._busy = nested
+            self._see_to_ticks()
         task.handle = native
         # Not a `finally` in run(): a task cancelled before its first step runs nothing.
-        native.add_done_callback(lambda _: task.finish())
+        native.add_done_callback(task.finish)
+        if self._ending:
+            native.cancel()
 
     async def checkpoint(self) -> None:
         await asyncio.sleep(0)
@@ -62,15 +89,19 @@ class AsyncioLoop(Loop):
                 parked.remove(future)
 
     def _wake(self, parked: list[Any]) -> None:
-        for future in parked:
-            if not future.done():
-                future.set_result(None)
+        if not self._native.is_closed():
+            for future in parked:
+                if not future.done():
+                    future.set_result(None)
         parked.clear()
 
     # Exceptions
 
     def _report_natively(self, error: Exception, source: object) -> None:
-        context = {"message": f"unhandled {type(error).__name__}", "exception": error}
+        context: dict[str, Any] = {
+            "message": f"unhandled {type(error).__name__}",
+            "exception": error,
+        }
         if source is not None:
             context["source"] = source
         self._native.call_exception_handler(context)
@@ -78,10 +109,21 @@ class AsyncioLoop(Loop):
     # The keeper
 
     def _keep(self) -> None:
-        if self._keeper is None:
-            self._keeper = self._native.create_task(
-                self._keep_open(), name="headrace keeper"
-            )
+        if self._keeper is not None:
+            return
+        if self._native.is_closed():
+            raise RuntimeError("the event loop is closed")
+        keeper = self._keep_open()
+        # Into its `try`: a task cancelled before its first step would run nothing.
+        keeper.send(None)
+        # Not create_task(): no task factory, no eager start, no context of whoever
+        # happens to come first.
+        self._keeper = asyncio.Task(
+            keeper,
+            loop=self._native,
+            name="headrace keeper",
+            context=contextvars.Context(),
+        )
 
     def forget(self, task: "Task") -> None:
         super().forget(task)
@@ -96,21 +138,36 @@ class AsyncioLoop(Loop):
         return bool(self._closers or self._tasks)
 
     async def _keep_open(self) -> None:
+        """Sleep while there is something to keep; when cancelled, end it all.
+
+        That is how a loop's end shows on asyncio: `asyncio.run` cancels every task.
+        """
         try:
+            await _one_turn()
             while self._has_something():
                 self._parked_keeper = self._native.create_future()
                 await self._parked_keeper
+        except asyncio.CancelledError:
+            self._ending = True
+            await self._end()
+            raise
         finally:
-            self._parked_keeper = None
-            try:
-                while self._has_something():
-                    self._abort_closers()
-                    for task in list(self._tasks):
-                        task.cancel()
-                    await asyncio.sleep(0)
-                self.drain()
-            finally:
-                self._keeper = None
+            self._ending = False
+            self._keeper = self._parked_keeper = None
+
+    async def _end(self) -> None:
+        """Abort what is open, and wait for the tasks that are being cancelled.
+
+        Others are left alone: one of them may be the one that cancelled all the rest.
+        """
+        while True:
+            self._abort_closers()
+            await self.checkpoint()
+            dying = [task for task in self._tasks if _is_cancelled(task)]
+            for task in dying:
+                await task.wait()
+            if not dying and not self._closers:
+                return
 
     # Sockets
 

@@ -31,10 +31,8 @@ def current() -> "Loop":
     Raises:
         NoRunningLoopError: If there is none; it is a `RuntimeError`.
     """
-    if "trio" in _modules:
-        loop = _find_trio()
-        if loop is not None:
-            return loop
+    if "trio" in _modules and _in_trio():
+        return _find_trio()
     try:
         found: Loop = _running_asyncio().__dict__[KEY]
     except (RuntimeError, KeyError):
@@ -64,13 +62,21 @@ def _asyncio_not_loaded() -> "Any":
     raise RuntimeError
 
 
-def _load_trio() -> "Loop | None":
-    global _find_trio
+def _first_in_trio() -> bool:
+    """Answer the first question about trio, and get the real functions."""
+    global _in_trio, _find_trio
+    from trio.lowlevel import in_trio_run
+
     from headrace.events.loop._trio import find
 
-    _find_trio = find
-    return find()
+    _in_trio, _find_trio = in_trio_run, find
+    return in_trio_run()
+
+
+def _trio_not_loaded() -> "Loop":
+    raise NoRunningLoopError
 
 
 _running_asyncio: "Callable[[], Any]" = _asyncio_not_loaded
-_find_trio: "Callable[[], Loop | None]" = _load_trio
+_in_trio: "Callable[[], bool]" = _first_in_trio
+_find_trio: "Callable[[], Loop]" = _trio_not_loaded

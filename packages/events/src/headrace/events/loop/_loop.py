@@ -72,7 +72,7 @@ class Loop(ABC):
         self._holds = 0
         self._idle: Waiter[None] | None = None
         self._tasks: set[Task] = set()
-        self._closers: set[Closer] = set()
+        self._closers: dict[Closer, None] = {}  # a set that keeps its order
 
     def __repr__(self) -> str:
         return (
@@ -119,43 +119,40 @@ class Loop(ABC):
             finally:
                 self.owner = previous
             return
+        ticks = self.ticks
         self._busy = True
         try:
-            if self.ticks:
+            if ticks:
                 self._run_ticks()
             self.owner = owner
             try:
                 callback(*args)
             except Exception as error:
                 self.report(error, callback, owner)
-            if self.ticks:
+            if ticks:
                 self._run_ticks()
         finally:
-            self._leave(previous)
+            self._busy = False
+            self.owner = previous
+            if ticks:  # a KeyboardInterrupt or SystemExit is on its way out
+                self._see_to_ticks()
 
-    def step(
-        self, owner: "Owner | None", step: "Callable[[Any], Any]", value: object
-    ) -> object:
-        """Do as `deliver` for one step of a coroutine; its exception goes through."""
-        previous = self.owner
-        if self._busy:  # an eager task starts inside the delivery that spawned it
-            self.owner = owner
-            try:
-                return step(value)
-            finally:
-                self.owner = previous
-        self._busy = True
-        try:
-            if self.ticks:
-                self._run_ticks()
-            self.owner = owner
-            try:
-                return step(value)
-            finally:
-                if self.ticks:
-                    self._run_ticks()
-        finally:
-            self._leave(previous)
+    def enter(self, owner: "Owner | None") -> "tuple[bool, Owner | None]":
+        """Begin what `deliver` does, for a step of a coroutine; `leave` ends it.
+
+        Returns what `leave` needs.
+
+        An eager task takes its first step inside the delivery that spawned it.
+        """
+        self.drain()
+        nested, previous = self._busy, self.owner
+        self._busy, self.owner = True, owner
+        return nested, previous
+
+    def leave(self, nested: bool, previous: "Owner | None") -> None:
+        """End what `enter` began."""
+        self._busy, self.owner = nested, previous
+        self.drain()
 
     def drain(self) -> None:
         """Run all ticks now, unless a delivery or a drain is running already."""
@@ -165,7 +162,9 @@ class Loop(ABC):
             try:
                 self._run_ticks()
             finally:
-                self._leave(previous)
+                self._busy = False
+                self.owner = previous
+                self._see_to_ticks()
 
     def run_scheduled(self) -> None:
         """Drain because `next_tick` asked for it; the native loop calls this."""
@@ -175,25 +174,28 @@ class Loop(ABC):
     def _run_ticks(self) -> None:
         ticks = self.ticks
         popleft = ticks.popleft
+        callback: Callback | None = None
         while ticks:
             try:
                 while ticks:
                     self.owner, callback, args = popleft()
                     callback(*args)
             except Exception as error:
-                self.report(error, None, self.owner)
+                self.report(error, callback)
 
-    def _leave(self, owner: "Owner | None") -> None:
-        self._busy = False
-        self.owner = owner
-        # Only a KeyboardInterrupt or SystemExit on its way out leaves ticks behind.
-        if self.ticks and not self._scheduled:
+    def _see_to_ticks(self) -> None:
+        """Have the ticks that wait run, if nothing else will run them."""
+        if self.ticks and not self._busy and not self._scheduled:
             self._scheduled = True
             self._schedule_drain()
 
     @abstractmethod
     def _schedule_drain(self) -> None:
-        """Have the native loop call `run_scheduled` as soon as it can."""
+        """Have the native loop call `run_scheduled`, or drop the ticks if it is dead.
+
+        Nothing can run on a dead loop, and whatever is open was aborted at its end; who
+        destroys such an object later has done nothing wrong.
+        """
 
     # Later
 
@@ -266,7 +268,11 @@ class Loop(ABC):
         task = Task(self, coroutine, self.owner if owner is None else owner, on_error)
         self.hold()
         self._tasks.add(task)
-        self._start(task)
+        try:
+            self._start(task)
+        except RuntimeError:  # the loop is dead
+            task.finish()
+            raise
         return task
 
     def forget(self, task: Task) -> None:
@@ -341,30 +347,30 @@ class Loop(ABC):
         """Take back one `hold`."""
         self._holds -= 1
         if not self._holds and self._idle is not None:
+            # `wait_idle` looks again a turn later: the code that runs now may go on to
+            # hold the loop for something new.
             self._idle.set()
+            self._idle = None
 
     async def wait_idle(self) -> None:
         """Return when nothing holds the loop and no tick waits; for `net.run`."""
-        while True:
+        self.drain()
+        while self._holds:
+            if self._idle is None:
+                self._idle = Waiter()
+            await self._idle.wait()
             self.drain()
-            if not self._holds:
-                return
-            self._idle = Waiter()
-            try:
-                await self._idle.wait()
-            finally:
-                self._idle = None
 
     # What is open
 
     def attach(self, closer: "Closer") -> None:
-        """Have `closer.abort()` called when the loop ends."""
-        self._closers.add(closer)
+        """Have `closer.abort()` called when the loop ends; keeps `closer` alive."""
+        self._closers[closer] = None
         self._keep()
 
     def detach(self, closer: "Closer") -> None:
         """Take back `attach`; unknown closers are ignored."""
-        self._closers.discard(closer)
+        self._closers.pop(closer, None)
         if not self._closers:
             self._maybe_end()
 
@@ -378,7 +384,9 @@ class Loop(ABC):
 
     def _abort_closers(self) -> None:
         while self._closers:
-            self.deliver(None, self._closers.pop().abort)
+            # The newest first: connections before the server that accepted them.
+            closer, _ = self._closers.popitem()
+            self.deliver(None, closer.abort)
 
     # Sockets
 

@@ -48,9 +48,13 @@ class Task:
         self._done = False
 
     def __repr__(self) -> str:
-        state = "done" if self._done else "running"
-        name = getattr(self._coroutine, "__qualname__", None)
-        return f"<Task {state} {name or self._coroutine!r}>"
+        return f"<Task {'done' if self._done else 'running'} {self.name}>"
+
+    @property
+    def name(self) -> str:
+        """The name of the coroutine's function, for logs."""
+        name: str = getattr(self._coroutine, "__qualname__", "coroutine")
+        return name
 
     @property
     def done(self) -> bool:
@@ -82,15 +86,15 @@ class Task:
             else:
                 self.loop.deliver(self.owner, self._on_error, error)
 
-    def finish(self) -> None:
+    def finish(self, _: object = None) -> None:
         """Take note of the end; the runtime calls this once."""
         self._done = True
         self._on_error = self.handle = self.owner = None
-        # One that was cancelled before its first step has never been awaited.
-        self._coroutine.close()
         self.loop.forget(self)
         if self._waiter is not None:
             self._waiter.set()
+        # One that was cancelled before its first step has never been awaited.
+        self.loop.deliver(None, self._coroutine.close)
 
 
 class Steps:
@@ -112,20 +116,28 @@ class Steps:
 
     def __await__(self) -> "Generator[Any, Any, None]":
         loop, owner, coroutine = self._loop, self._owner, self._coroutine
-        send, throw = coroutine.send, coroutine.throw
-        step: Callable[[Any], Any] = send
+        step: Callable[[Any], Any] = coroutine.send
         value: Any = None
         while True:
+            trap: Any = None
+            raised: BaseException | None = None
+            nested, previous = loop.enter(owner)
             try:
-                trap = loop.step(owner, step, value)
-            except StopIteration:
-                return
-            finally:
-                # The exception thrown in last refers to this frame: no cycle.
-                value = None
+                trap = step(value)
+            except BaseException as error:
+                raised = error
+            # After the except clause: an exception in a tick has nothing to do with it.
+            loop.leave(nested, previous)
+            if raised is not None:
+                if isinstance(raised, StopIteration):
+                    return
+                try:
+                    raise raised
+                finally:
+                    del raised, value  # their tracebacks refer to this frame
             try:
                 value = yield trap
-                step = send
+                step = coroutine.send
             except BaseException as error:
                 value = error
-                step = throw
+                step = coroutine.throw

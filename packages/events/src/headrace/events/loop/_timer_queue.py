@@ -1,11 +1,14 @@
 """Timers in the order of their deadlines, for a runtime without timers of its own."""
 
+import contextvars
 import heapq
 import itertools
 import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from headrace.events.loop._timer import Timer
 
 #: Below this many cancelled entries the heap is not worth rebuilding.
@@ -17,22 +20,25 @@ class Entry:
 
     Attributes:
         deadline: When it is due, on the loop's clock.
+        number: Its place among timers with the same deadline.
+        timer: The timer, or None once it is cancelled.
+        context: The context variables at the time it was set.
     """
 
-    __slots__ = ("deadline", "number", "queue", "timer")
+    __slots__ = ("context", "deadline", "number", "queue", "timer")
 
     def __init__(
         self, queue: "TimerQueue", deadline: float, number: int, timer: "Timer"
     ) -> None:
         self.queue, self.deadline, self.number = queue, deadline, number
         self.timer: Timer | None = timer
+        self.context = contextvars.copy_context()
 
     def __lt__(self, other: "Entry") -> bool:
-        # Equal deadlines are due in the order in which they were set.
         return (self.deadline, self.number) < (other.deadline, other.number)
 
     def cancel(self) -> None:
-        """Take the timer out."""
+        """Take the timer out, unless it has been taken out to be fired."""
         self.timer = None
         self.queue.note_cancelled()
 
@@ -64,15 +70,11 @@ class TimerQueue:
             self._cancelled -= 1
         return heap[0].deadline if heap else math.inf
 
-    def fire_due(self, now: float) -> None:
-        """Fire what is due; what these timers set is looked at the next time."""
-        due: list[Entry] = []
-        while self.earliest() <= now:
-            due.append(heapq.heappop(self._heap))
-        for entry in due:
-            timer, entry.timer = entry.timer, None
-            if timer is not None:
-                timer.fire()
+    def due(self, now: float) -> "Iterator[Entry]":
+        """Take out what is due, one by one; what is added meanwhile has to wait."""
+        limit = next(self._numbers)
+        while self.earliest() <= now and self._heap[0].number < limit:
+            yield heapq.heappop(self._heap)
 
     def note_cancelled(self) -> None:
         """Count an entry whose timer is gone; rebuild when most are."""

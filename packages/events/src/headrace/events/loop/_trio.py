@@ -9,7 +9,7 @@ import contextvars
 import signal
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVarTuple
 
 import trio
 from trio.lowlevel import (
@@ -35,13 +35,17 @@ if TYPE_CHECKING:
     from headrace.events.loop._task import Task
     from headrace.events.loop._timer import Cancellable, Timer
 
+    Immediate: TypeAlias = tuple[
+        contextvars.Context, Owner | None, Callback, tuple[Any, ...]
+    ]
+
+Ts = TypeVarTuple("Ts")
+
 _loops: RunVar["TrioLoop"] = RunVar("headrace_loop")
 
 
-def find() -> "TrioLoop | None":
-    """Return the loop of the trio run we are in, or None outside of any."""
-    if not in_trio_run():
-        return None
+def find() -> "TrioLoop":
+    """Return the loop of the trio run we are in."""
     try:
         return _loops.get()
     except LookupError:
@@ -51,9 +55,16 @@ def find() -> "TrioLoop | None":
 
 
 class TrioLoop(Loop):
-    """The `Loop` of one `trio.run`."""
+    """The `Loop` of one `trio.run`.
+
+    The keeper is a system task: nobody sees it, trio cancels it when main has ended,
+    and so it stays for the whole run. What asyncio does with `call_soon` and
+    `call_later` goes through it: rescheduling a parked task needs no write to a wake-up
+    socket.
+    """
 
     __slots__ = (
+        "_drain_context",
         "_immediates",
         "_keeper",
         "_nap",
@@ -71,9 +82,10 @@ class TrioLoop(Loop):
         self._wanted = False  # something was scheduled since the keeper last looked
         self._nap: trio.CancelScope | None = None  # ends at the earliest timer
         self._timers = TimerQueue()
-        self._immediates: deque[tuple[Owner | None, Callback, tuple[Any, ...]]] = (
-            deque()
-        )
+        # As on asyncio, what is scheduled sees the context variables of that moment;
+        # for ticks, of the moment when the first of them asked for a drain.
+        self._drain_context = contextvars.Context()
+        self._immediates: deque[Immediate] = deque()
         self._readers: dict[int, _Watch] = {}
         self._writers: dict[int, _Watch] = {}
 
@@ -81,28 +93,32 @@ class TrioLoop(Loop):
         return trio.current_time()
 
     def _schedule_drain(self) -> None:
-        self._wanted = True
-        self._rouse()
+        self._drain_context = contextvars.copy_context()
+        try:
+            self._rouse()
+        except RuntimeError:  # the run has ended
+            self.ticks.clear()
+            self._scheduled = False
 
     def _call_soon(
         self, owner: "Owner | None", callback: "Callback", args: tuple[Any, ...]
     ) -> None:
-        self._immediates.append((owner, callback, args))
-        self._wanted = True
         self._rouse()
+        context = contextvars.copy_context()
+        self._immediates.append((context, owner, callback, args))
 
     def _arm(self, delay: float, timer: "Timer") -> "Cancellable":
-        entry = self._timers.add(self.time() + delay, timer)
-        if self._nap is not None:
-            self._nap.deadline = min(self._nap.deadline, entry.deadline)
         self._keep()
+        entry = self._timers.add(self.time() + delay, timer)
+        if self._nap is not None and entry.deadline < self._nap.deadline:
+            self._nap.deadline = entry.deadline
         return entry
 
     # The keeper
 
     def _keep(self) -> None:
         if self._keeper is None:
-            self._keeper = spawn_system_task(self._run_keeper, name="headrace keeper")
+            self._keeper = self._spawn_native(self._run_keeper, name="headrace keeper")
 
     def _rouse(self) -> None:
         if self._parked and self._keeper is not None:
@@ -110,6 +126,19 @@ class TrioLoop(Loop):
             reschedule(self._keeper)
         else:
             self._keep()
+        self._wanted = True
+
+    def _spawn_native(
+        self,
+        function: "Callable[[*Ts], Awaitable[object]]",
+        *args: *Ts,
+        name: str,
+        context: contextvars.Context | None = None,
+    ) -> trio.lowlevel.Task:
+        # Without this a loop whose run has ended would go on inside the next run.
+        if not in_trio_run() or find() is not self:
+            raise RuntimeError("the trio run has ended")
+        return spawn_system_task(function, *args, name=name, context=context)
 
     async def _run_keeper(self) -> None:
         try:
@@ -118,9 +147,11 @@ class TrioLoop(Loop):
                     while True:
                         await self._keeper_turn()
                 self._nap = None
-                self._timers.fire_due(self.time())
-        except BaseException as error:
-            self._contain(error)
+                for entry in self._timers.due(self.time()):
+                    if entry.timer is not None:
+                        entry.context.run(self._guard, entry.timer.fire)
+        except trio.Cancelled:
+            pass  # main has ended; `_end` follows, and after it nothing
         finally:
             self._nap = None
             await self._end()
@@ -129,10 +160,12 @@ class TrioLoop(Loop):
     async def _keeper_turn(self) -> None:
         if self._wanted:
             self._wanted = False
-            self.run_scheduled()
+            self._drain_context.run(self._guard, self.run_scheduled)
             # A snapshot: what an immediate schedules runs a turn later.
             for _ in range(len(self._immediates)):
-                self.run_immediate(*self._immediates.popleft())
+                context, owner, callback, args = self._immediates.popleft()
+                context.run(self._guard, self.run_immediate, owner, callback, args)
+        if self._wanted:
             await trio.lowlevel.checkpoint()
         else:
             self._parked = True
@@ -144,10 +177,19 @@ class TrioLoop(Loop):
 
     async def _end(self) -> None:
         with trio.CancelScope(shield=True):
-            while self._closers or self.ticks:
-                self._abort_closers()
-                self.run_scheduled()
+            while True:
+                self._guard(self._abort_closers)
+                self._guard(self.run_scheduled)
                 await trio.lowlevel.checkpoint()
+                if not self._closers and not self.ticks:
+                    return
+
+    def _guard(self, callback: "Callable[[*Ts], object]", *args: *Ts) -> None:
+        """Call what may only raise what `deliver` lets through."""
+        try:
+            callback(*args)
+        except BaseException as error:
+            self._contain(error)
 
     def _contain(self, error: BaseException) -> None:
         """Deal with what would otherwise leave a system task."""
@@ -170,10 +212,14 @@ class TrioLoop(Loop):
 
     def _start(self, task: "Task") -> None:
         scope = trio.CancelScope()
-        task.handle = scope
-        spawn_system_task(
-            self._run_task, task, scope, context=contextvars.copy_context()
+        self._spawn_native(
+            self._run_task,
+            task,
+            scope,
+            name=task.name,
+            context=contextvars.copy_context(),
         )
+        task.handle = scope
 
     async def _run_task(self, task: "Task", scope: trio.CancelScope) -> None:
         try:
@@ -233,13 +279,21 @@ class TrioLoop(Loop):
         sock: "socket.socket",
         callback: "Callable[[], object]",
     ) -> None:
-        watch = table.get(sock.fileno())
+        fd = sock.fileno()
+        watch = table.get(fd)
         if watch is not None:
             watch.callback = callback
             return
-        watch = table[sock.fileno()] = _Watch(sock.fileno(), callback)
-        spawn_system_task(self._run_watch, table, ready, watch)
-        self._keep()
+        watch = _Watch(fd, callback)
+        self._spawn_native(
+            self._run_watch,
+            table,
+            ready,
+            watch,
+            name="headrace watch",
+            context=contextvars.copy_context(),
+        )
+        table[fd] = watch
 
     def _maybe_end(self) -> None:
         """Do nothing: the keeper is a system task, invisible, and stays."""
@@ -265,7 +319,7 @@ class TrioLoop(Loop):
                     await ready(watch.fd)
                     watch.waiting = False
                     if watch.callback is not None:
-                        watch.callback()
+                        self._guard(watch.callback)
         except BaseException as error:
             self._contain(error)
         finally:
