@@ -1,0 +1,36 @@
+"""`create_server`, `connect` and `create_connection`."""
+
+from typing import TYPE_CHECKING, Any
+
+from headrace.net._options import CONNECT_NAMES, SOCKET_NAMES, parse_connect
+from headrace.net._server import Server
+from headrace.net._socket import Socket
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from headrace.net._options import ServerOptions
+
+
+def create_server(*args: Any, **options: "Unpack[ServerOptions]") -> Server:
+    """Return a new `Server`, not listening yet; the arguments are the same.
+
+    Source: spec H-133.
+    """
+    return Server(*args, **options)
+
+
+def connect(*args: Any, **options: Any) -> Socket:
+    """Return a new `Socket` that connects.
+
+    Takes what `Socket.connect` takes, and as options those of `Socket`, too.
+
+    Source: spec H-138.
+    """
+    names = CONNECT_NAMES | SOCKET_NAMES
+    parsed, callback = parse_connect(args, options, names)
+    own = {name: parsed.pop(name) for name in SOCKET_NAMES & parsed.keys()}
+    return Socket(own)._connect(parsed, callback)
+
+
+create_connection = connect

@@ -1,0 +1,30 @@
+"""Who can take a socket's bytes instead of its Readable side."""
+
+from typing import Protocol
+
+
+class Receiver(Protocol):
+    """A protocol implementation that reads a socket without a stream in between.
+
+    Given to `Socket.consume`. Each method runs on behalf of the socket's owner; what it
+    raises is reported and changes nothing else.
+    """
+
+    def data_received(self, data: memoryview) -> None:
+        """Take bytes; the view is valid during this call only."""
+        ...
+
+    def eof_received(self) -> None:
+        """Take note that the peer sends no more. Called once."""
+        ...
+
+    def flushed(self) -> None:
+        """Go on writing: all is with the system. Follows a `send` that gave False."""
+        ...
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Take note that the socket is destroyed; its ``close`` follows.
+
+        Called exactly once, last, whoever destroyed the socket.
+        """
+        ...

@@ -1,0 +1,553 @@
+"""Server: listens, accepts, and knows its connections.
+
+    IDLE --listen--> STARTING --bound--> LISTENING --close--> CLOSING --no connection--> IDLE
+    STARTING --an error--> IDLE          STARTING --close--> CLOSING
+"""
+
+import errno
+import logging
+import socket
+from collections.abc import Callable, Coroutine, Generator, Hashable, Mapping
+from enum import Enum, auto
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+
+from headrace.events.loop import Loop, Owner, Waiter, current
+from headrace.net import _listen, _lookup, _sockopts
+from headrace.net._address import Address, from_sockaddr
+from headrace.net._errors import (
+    AlreadyListeningError,
+    IllegalMoveError,
+    ServerNotRunningError,
+    SocketError,
+)
+from headrace.net._events import ServerEvents
+from headrace.net._guard import Guard
+from headrace.net._options import (
+    SERVER_NAMES,
+    check_callback,
+    check_duration,
+    merge,
+    parse_listen,
+)
+from headrace.net._socket import Socket
+from headrace.net._tasks import TaskKeeper
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from headrace.events.loop import Timer
+    from headrace.net._options import ServerOptions
+
+logger = logging.getLogger("headrace.net")
+
+#: Connections taken per event: enough for a burst, few enough to be fair to the others.
+ACCEPTS_PER_EVENT: Final = 32
+#: How long to wait when the process or the system is out of descriptors or memory.
+_EXHAUSTED_DELAY: Final = 0.25
+_EXHAUSTED: Final = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+)
+
+
+class Listening(Enum):
+    """The life of a server."""
+
+    IDLE = auto()  #: does not listen
+    STARTING = auto()  #: a name is looked up, or ``listening`` is due
+    LISTENING = auto()  #: accepts connections
+    CLOSING = auto()  #: accepts no more; ``close`` comes with the last connection's
+
+
+class Server(ServerEvents):
+    """A TCP or Unix server.
+
+    Args:
+        options: The keywords as one mapping; keywords win.
+        connection_listener: Added as a listener of ``connection``.
+        **keywords: `allow_half_open`, `high_water_mark`, `no_delay`, `keep_alive` and
+            `keep_alive_initial_delay` for each accepted socket, and `pause_on_connect`
+            (nothing is read from it before someone asks).
+
+    Attributes:
+        max_connections: More are accepted and closed at once; None: no limit.
+
+    Events:
+        listening (): bound and listening.
+        connection (socket): a connection was accepted; nothing was read yet.
+        drop (info): one was closed because of `max_connections`; both ends' names.
+        close (): listens no more, and the last connection has ended.
+        error (error): `listen` failed; it may be called again.
+
+    Source: spec H-133 to H-136, X-081.
+    """
+
+    _socket_class: ClassVar[type[Socket]] = Socket
+
+    def __init__(
+        self,
+        *args: Any,
+        **keywords: "Unpack[ServerOptions]",
+    ) -> None:
+        super().__init__()
+        options, listener = _split(args)
+        # Configuration
+        self._options = _check_options(merge(SERVER_NAMES, options, keywords))
+        self.max_connections: int | None = None
+        self._referenced = True
+        if listener is not None:
+            self.on("connection", listener)
+        # Per listen
+        self._loop: Loop | None = None
+        self._owner: Owner | None = self
+        self._parent: Owner | None = None
+        self._state = Listening.IDLE
+        self._socket: socket.socket | None = None
+        self._file: tuple[str | bytes, _listen.FileId] | None = None
+        self._counted = False
+        self._start_callback: Callable[..., object] | None = None
+        self._rest: Timer | None = None
+        self._started: Waiter[None] | None = None
+        self._closed: Waiter[None] | None = None
+        self._listen_error: Exception | None = None
+        # Per connection
+        self._connections: set[Socket] = set()
+        self._keeper = TaskKeeper()
+        self._guard: Guard | None = None
+
+    # Listening
+
+    def listen(self, *args: Any, **options: Any) -> Self:
+        """Bind and listen; ``listening`` or ``error`` follows.
+
+        Args:
+            *args: `port[, host][, backlog]`, a path, a bound socket, another server, or
+                one mapping of options; then a one-time listener of ``listening``.
+            **options: `port` (0 or none: any), `host` (none: all addresses, IPv6 and
+                IPv4), `path`, `fd`, `handle`, `backlog` (511), `ipv6_only`, `reuse_port`,
+                `exclusive` (accepted and ignored: there is no cluster).
+
+        Returns:
+            The server.
+
+        Raises:
+            AlreadyListeningError: If it listens or is about to.
+            BadPortError: If the port is none.
+            InvalidArgValueError: If the arguments fit no form.
+            NoRunningLoopError: If no loop runs.
+
+        Source: spec H-030 to H-033, H-134.
+        """
+        parsed, callback = parse_listen(args, options)
+        if self._state in (Listening.STARTING, Listening.LISTENING):
+            raise AlreadyListeningError
+        loop = self._loop = current()
+        self._parent = loop.owner if loop.owner is not self else None
+        self._state = Listening.STARTING
+        self._listen_error = None
+        self._started = self._closed = None
+        self._start_callback = callback
+        if callback is not None:
+            self.once("listening", callback)
+        self._count()
+        if _listen.needs_lookup(parsed):
+            loop.spawn(self._look_up(loop, parsed), owner=self)
+        else:
+            self._bind(loop, lambda: _listen.open_now(parsed))
+        return self
+
+    async def _look_up(self, loop: Loop, options: Mapping[str, Any]) -> None:
+        try:
+            found = await _lookup.resolve(options["host"], options["port"], 0, None)
+        except OSError as error:
+            self._fail_listen(error)
+            return
+        if self._state is Listening.STARTING:
+            self._bind(loop, lambda: _listen.open_at(found[0], options))
+
+    def _bind(self, loop: Loop, open_socket: Callable[[], socket.socket]) -> None:
+        try:
+            sock = open_socket()
+        except OSError as error:
+            loop.next_tick_for(self, self._fail_listen, error)
+            return
+        self._socket = sock
+        self._file = _listen.file_of(sock)
+        loop.attach(self)
+        loop.next_tick_for(self, self._begin, sock)
+
+    def _fail_listen(self, error: Exception) -> None:
+        if self._state is not Listening.STARTING:
+            return  # closed in the meantime
+        self._state = Listening.IDLE
+        self._count()
+        self._listen_error = error
+        if self._start_callback is not None:
+            self.off("listening", self._start_callback)
+        if self._started is not None:
+            # Who awaits it hears of it; nobody else has to.
+            self._started.fail(error)
+            if not self.listener_count("error"):
+                return
+        self.emit("error", error)
+
+    def _begin(self, sock: socket.socket) -> None:
+        if self._socket is not sock:
+            return  # closed in the meantime
+        self._state = Listening.LISTENING
+        self._accept_on()
+        if self._started is not None:
+            self._started.set()
+        self.emit("listening")
+
+    def _accept_on(self) -> None:
+        self._rest = None
+        if self._socket is not None and self._loop is not None:
+            self._loop.watch_readable(self._socket, self._acceptable)
+
+    # Accepting
+
+    def _acceptable(self) -> None:
+        sock, loop = self._socket, self._loop
+        if sock is None or loop is None:
+            return
+        for _ in range(ACCEPTS_PER_EVENT):
+            try:
+                accepted, remote = sock.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno not in _EXHAUSTED:
+                    continue  # that peer has gone already
+                self._rest_a_while(loop, error)
+                return
+            accepted.setblocking(False)
+            self._accept(loop, accepted, remote)
+            if self._socket is not sock:
+                return  # a listener has closed the server
+
+    def _rest_a_while(self, loop: Loop, error: OSError) -> None:
+        """Let the connections wait in the backlog until there may be room again."""
+        logger.error("cannot accept connections: %s", error)
+        if self._socket is not None:
+            loop.unwatch_readable(self._socket)
+        self._rest = loop.call_later(_EXHAUSTED_DELAY, self._accept_on)
+        self._rest.unref()
+
+    def _accept(self, loop: Loop, sock: socket.socket, remote: Any) -> None:
+        limit = self.max_connections
+        if limit is not None and len(self._connections) >= limit:
+            info = _names(sock, remote)
+            sock.close()
+            loop.deliver(self, self.emit, "drop", info)
+            return
+        connection = self._socket_class._accepted(self, loop, sock, remote)
+        self._connections.add(connection)
+        if self._options:
+            self._configure(connection)
+        loop.deliver(connection, self._connection_accepted, connection)
+
+    def _configure(self, connection: Socket) -> None:
+        options = self._options
+        if options.get("allow_half_open"):
+            connection.allow_half_open = True
+        if "high_water_mark" in options:
+            mark = options["high_water_mark"]
+            connection._make_readable_state(mark)
+            connection._make_writable_state(mark)
+        if options.get("no_delay"):
+            connection._transport.set_no_delay(True)
+        if options.get("keep_alive"):
+            delay = options.get("keep_alive_initial_delay", 0.0)
+            connection._transport.set_keep_alive(True, delay)
+        if options.get("pause_on_connect"):
+            connection.pause()
+
+    def _connection_accepted(self, connection: Socket) -> None:
+        """Tell the listeners of a new connection, then begin to read it."""
+        self.emit("connection", connection)
+        connection._start_reading()
+
+    def _connection_closed(self, connection: Socket) -> None:
+        self._connections.discard(connection)
+        if self._state is Listening.CLOSING:
+            self._close_if_done()
+
+    # Closing
+
+    def close(self, callback: Callable[..., object] | None = None) -> Self:
+        """Accept no more; ``close`` follows when the last connection has ended.
+
+        Args:
+            callback: Called once with None at ``close``, or with the next tick and a
+                `ServerNotRunningError` if the server does not listen.
+
+        Returns:
+            The server.
+
+        Source: spec H-034, H-135.
+        """
+        check_callback(callback)
+        if self._state not in (Listening.STARTING, Listening.LISTENING):
+            if callback is not None:
+                current().next_tick_for(self, callback, ServerNotRunningError())
+            return self
+        if callback is not None:
+            self.once("close", partial(callback, None))
+        self._stop_accepting()
+        self._state = Listening.CLOSING
+        self._count()
+        self._close_if_done()
+        return self
+
+    def _stop_accepting(self) -> None:
+        sock, self._socket = self._socket, None
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+        if self._start_callback is not None:
+            self.off("listening", self._start_callback)
+            self._start_callback = None
+        if self._started is not None and not self._started.is_set:
+            self._started.fail(ServerNotRunningError())
+        if sock is None or self._loop is None:
+            return
+        self._loop.unwatch_readable(sock)
+        self._loop.detach(self)
+        sock.close()
+        if self._file is not None:
+            _listen.remove_file(*self._file)
+            self._file = None
+
+    def abort(self) -> None:
+        """Stop listening at once, in silence: the loop is ending."""
+        self._stop_accepting()
+        self._state = Listening.IDLE
+
+    def _close_if_done(self) -> None:
+        if not self._connections and self._loop is not None:
+            self._loop.next_tick_for(self, self._emit_close)
+
+    def _emit_close(self) -> None:
+        if self._state is Listening.CLOSING and not self._connections:
+            self._state = Listening.IDLE
+            try:
+                self.emit("close")
+            finally:
+                if self._closed is not None:
+                    self._closed.set()
+
+    def _destroy_connections(self) -> None:
+        for connection in list(self._connections):
+            connection.destroy()
+
+    # Facts and settings
+
+    @property
+    def listening(self) -> bool:
+        """Whether connections are accepted."""
+        return self._state is Listening.LISTENING
+
+    def address(self) -> Address | str | None:
+        """Return where the server listens: an `Address`, a path, or None if it does not.
+
+        Source: spec H-035.
+        """
+        if self._socket is None:
+            return None
+        name = self._socket.getsockname()
+        address = from_sockaddr(self._socket.family, name)
+        if address is not None:
+            return address
+        return name if isinstance(name, str) else name.decode("utf-8", "surrogateescape")
+
+    def get_connections(self, callback: Callable[..., object]) -> Self:
+        """Call `callback(None, count)` with the number of connections.
+
+        Source: spec H-135.
+        """
+        check_callback(callback)
+        count = len(self._connections)
+        current().next_tick_for(self, callback, None, count)
+        return self
+
+    @property
+    def _handle(self) -> socket.socket | None:
+        """The listening socket (spec H-032)."""
+        return self._socket
+
+    def ref(self) -> Self:
+        """Let `run()` wait for this server while it listens; the default.
+
+        Source: spec H-136.
+        """
+        self._referenced = True
+        self._count()
+        return self
+
+    def unref(self) -> Self:
+        """Let `run()` end although this server listens.
+
+        Source: spec H-136.
+        """
+        self._referenced = False
+        self._count()
+        return self
+
+    def _count(self) -> None:
+        """Hold the loop exactly while the server listens and is referenced."""
+        active = self._state in (Listening.STARTING, Listening.LISTENING)
+        counts = self._referenced and active
+        if counts != self._counted and self._loop is not None:
+            self._counted = counts
+            if counts:
+                self._loop.hold()
+            else:
+                self._loop.release()
+
+    def __repr__(self) -> str:
+        where = self.address()
+        if isinstance(where, Address):
+            where = f"{where.address}:{where.port}"
+        place = f" at {where}" if where else ""
+        count = len(self._connections)
+        state = self._state.name.lower()
+        return f"<{type(self).__name__} {state}{place}, {count} connections>"
+
+    # Whoever answers for it
+
+    def take_exception(self, error: Exception, source: object) -> bool:
+        """Deal with what a listener of the server raised, or with an unheard ``error``.
+
+        Source: spec H-010.
+        """
+        if self._guard is not None and self._guard.take(error):
+            return True
+        return self._parent is not None and self._parent.take_exception(error, source)
+
+    def _adopt(
+        self,
+        coroutine: Coroutine[Any, Any, object],
+        event: Hashable,
+        args: tuple[Any, ...],
+    ) -> None:
+        """Run an async listener; it ends with the server."""
+        try:
+            loop = current()
+        except RuntimeError:
+            coroutine.close()
+            raise
+        owner: Owner = self
+        reject = partial(self._reject, loop, owner, event, args)
+        if event == "connection" and args and isinstance(args[0], Socket):
+            # A bug in a handler ends its connection, not the server (spec H-010).
+            owner = args[0]
+            reject = partial(_fail_connection, loop, args[0])
+        self._keeper.spawn(loop, coroutine, owner, reject)
+
+    # Python's way
+
+    def __await__(self) -> Generator[Any, Any, Self]:
+        """Wait until the server listens; raise why it does not."""
+        return self._wait_listening().__await__()
+
+    async def _wait_listening(self) -> Self:
+        if self._state is Listening.STARTING:
+            if self._started is None:
+                self._started = Waiter()
+            try:
+                await self._started.wait()
+            except BaseException:
+                self.close()
+                raise
+        elif self._state is not Listening.LISTENING:
+            raise self._listen_error or ServerNotRunningError
+        return self
+
+    async def aclose(self) -> None:
+        """Close and wait for ``close``, then for the async listeners.
+
+        Cancelled, it destroys all connections at once.
+        """
+        try:
+            await self._close_gracefully()
+        except BaseException:
+            self._close_now()
+            raise
+
+    async def _close_gracefully(self) -> None:
+        self.close()
+        await self._wait_closed()
+        await self._keeper.wait()
+
+    async def _wait_closed(self) -> None:
+        if self._state is Listening.CLOSING:
+            if self._closed is None:
+                self._closed = Waiter()
+            await self._closed.wait()
+
+    def _close_now(self) -> None:
+        self.close()
+        self._destroy_connections()
+
+    async def __aenter__(self) -> Self:
+        await self._wait_listening()
+        self._guard = Guard(current(), self._close_gracefully, self._abort_block)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        """Close gracefully; destroy everything at once if the block has failed."""
+        guard, self._guard = self._guard, None
+        return guard is not None and await guard.leave(error)
+
+    async def _abort_block(self) -> None:
+        self._close_now()
+        await self._keeper.cancel()
+        await self._wait_closed()
+
+
+def _fail_connection(loop: Loop, connection: Socket, error: Exception) -> None:
+    loop.report(error, connection, connection._owner or connection)
+
+
+def _split(
+    args: tuple[Any, ...],
+) -> tuple[Mapping[str, Any] | None, Callable[..., object] | None]:
+    """Take options and listener apart; either may be left out."""
+    rest = list(args)
+    options = rest.pop(0) if rest and isinstance(rest[0], Mapping) else None
+    if options is None and len(rest) > 1 and rest[0] is None:
+        rest.pop(0)
+    listener = rest.pop(0) if rest else None
+    check_callback(listener)
+    if rest:
+        raise TypeError("a server takes options and one listener")
+    return options, listener
+
+
+def _check_options(options: dict[str, Any]) -> dict[str, Any]:
+    if "keep_alive_initial_delay" in options:
+        delay = options["keep_alive_initial_delay"]
+        check_duration("keep_alive_initial_delay", delay)
+    return options
+
+
+def _names(sock: socket.socket, remote: Any) -> dict[str, Any]:
+    """Return both ends of a connection for ``drop``."""
+    info: dict[str, Any] = {}
+    ends = {"remote": from_sockaddr(sock.family, remote)}
+    try:
+        ends["local"] = from_sockaddr(sock.family, sock.getsockname())
+    except OSError:
+        ends["local"] = None
+    for end, address in ends.items():
+        info[f"{end}_address"] = None if address is None else address.address
+        info[f"{end}_port"] = None if address is None else address.port
+        info[f"{end}_family"] = None if address is None else address.family
+    return info

@@ -1,0 +1,570 @@
+"""Socket: one connection as a Duplex stream.
+
+`_link.py` has the table of its life. Two ways lead to the bytes: the stream (events,
+`read`, `async for`, `write`), or a `Receiver` that takes them straight from the transport
+(`consume`, `send`), which is what protocols use.
+"""
+
+import errno
+import logging
+import socket
+from collections.abc import Callable, Coroutine, Generator, Hashable, Mapping, Sequence
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from headrace.events.loop import Loop, Waiter, current
+from headrace.net._connect import Dial
+from headrace.net._errors import (
+    InvalidHandleTypeError,
+    SocketClosedBeforeConnectionError,
+    SocketClosedError,
+    SocketError,
+)
+from headrace.net._guard import Guard
+from headrace.net._link import Link, LinkMove, advance
+from headrace.net._options import CONNECT_NAMES, SOCKET_NAMES, merge, parse_connect
+from headrace.net._receiver import Receiver
+from headrace.net._socket_base import SocketBase, handle_of
+from headrace.net._socket_transport import SocketTransport
+from headrace.net._tasks import TaskKeeper
+from headrace.net._transport import NOT_CONNECTED, Chunk, Transport
+from headrace.streams import Duplex
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from headrace.net._options import SocketOptions
+    from headrace.net._server import Server
+
+logger = logging.getLogger("headrace.net")
+
+_OPEN: Final = Link.OPEN
+_ENDED_BY_PEER: Final = "This socket has been ended by the other party"
+
+
+class Socket(SocketBase):
+    """One TCP or Unix connection, or none yet.
+
+    Args:
+        options: The keywords as one mapping; keywords win.
+        **keywords: `fd` or `handle`: an existing connected socket (or an
+            `anyio.abc.ByteStream`) to take over; `allow_half_open` (False: the end of
+            reading ends writing), `readable` and `writable` (False: without that side),
+            `high_water_mark`.
+
+    Attributes:
+        allow_half_open: Whether the user ends the write side after the peer has ended.
+
+    Events:
+        lookup (error, address, family, host): for each address that a name has.
+        connect (), ready (): the connection is made.
+        data (chunk), end (), drain (), finish (): as for every Duplex.
+        timeout (): nothing was received or sent for the time set by `set_timeout`.
+        error (error): at most once, before ``close``.
+        close (): exactly once and last; the attribute `had_error` tells why.
+
+    Source: spec H-136 to H-147.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        options: Mapping[str, Any] | None = None,
+        /,
+        **keywords: "Unpack[SocketOptions]",
+    ) -> None:
+        given = merge(SOCKET_NAMES, options, keywords)
+        handle = handle_of(given)
+        self._init(given)
+        if handle is not None:
+            self._owner = current().owner
+            self._adopt_transport(_transport_for(self, handle))
+
+    @classmethod
+    def _accepted(
+        cls, server: "Server", loop: Loop, sock: socket.socket, remote: object
+    ) -> "Self":
+        """Return the socket of a connection that `server` has accepted."""
+        self = cls.__new__(cls)
+        Duplex.__init__(self)
+        self._loop = loop
+        self._owner = self
+        self._link = _OPEN
+        self._receiver = None
+        self._server = server
+        self._idle = None
+        self._counted = True
+        self._is_accepted = True
+        self._peer_ended = self._write_pending = self._flush_owed = False
+        loop.hold()
+        self._transport = SocketTransport(loop, self, self._push_data, sock, remote)
+        return self
+
+    # The connection
+
+    def connect(self, *args: Any, **options: Any) -> Self:
+        """Connect; ``connect`` or ``error`` follows.
+
+        Also possible again after ``close``, with everything reset but the listeners.
+
+        Args:
+            *args: `port[, host]`, `path`, or one mapping of options; then a one-time
+                listener of ``connect``.
+            **options: `port`, `host` (default `localhost`), `path`, `local_address`,
+                `local_port`, `family` (4, 6, or 0 for both), `lookup`, `timeout`,
+                `no_delay`, `keep_alive`, `keep_alive_initial_delay`,
+                `auto_select_family`, `auto_select_family_attempt_timeout`.
+
+        Returns:
+            The socket.
+
+        Raises:
+            MissingArgsError: If there is neither a port nor a path.
+            BadPortError: If the port is none.
+            IllegalMoveError: If the socket is connecting or connected.
+
+        Source: spec H-138, X-063.
+        """
+        parsed, callback = parse_connect(args, options, CONNECT_NAMES)
+        return self._connect(parsed, callback)
+
+    def _connect(
+        self, options: Mapping[str, Any], callback: Callable[..., object] | None
+    ) -> Self:
+        if self._link is Link.CLOSED and self.closed:
+            self._forget_connection()
+        link = advance(self._link, LinkMove.CONNECT)
+        loop = self.loop()
+        self._link = link
+        self._count()
+        if self._owner is None:
+            self._owner = loop.owner
+        if callback is not None:
+            self.once("connect", callback)
+        if "no_delay" in options:
+            self._no_delay = bool(options["no_delay"])
+        if "keep_alive" in options:
+            delay = options.get("keep_alive_initial_delay", 0.0)
+            self._keep_alive = (bool(options["keep_alive"]), delay)
+        if "timeout" in options:
+            self._timeout = options["timeout"]
+        if self._idle is None:
+            self._start_idle_timer()
+        self._dial = dial = self._make_dial(loop, options)
+        loop.next_tick_for(self._owner, dial.start)
+        return self
+
+    def _make_dial(self, loop: Loop, options: Mapping[str, Any]) -> Dial:
+        return Dial(loop, self, options)
+
+    def _forget_connection(self) -> None:
+        """Begin anew, with the listeners and settings of before."""
+        self._revive()
+        self._transport = NOT_CONNECTED
+        self._peer_ended = self._write_pending = self._flush_owed = False
+        self._ended_by_peer = False
+        self._early = self._final_callback = None
+        self._opened_waiter = self._closed_waiter = None
+
+    def _dial_lookup(
+        self, error: Exception | None, address: str | None, family: int | None, host: str
+    ) -> None:
+        self.emit("lookup", error, address, family, host)
+
+    def _dial_connected(self, sock: socket.socket, remote: object) -> None:
+        self._dial = None
+        loop = self.loop()
+        transport = SocketTransport(loop, self, self._push_data, sock, remote)
+        self._use_transport(transport, LinkMove.CONNECTED)
+        deliver = loop.deliver  # one listener's exception must not stop the rest
+        deliver(self._owner, self.emit, "connect")
+        deliver(self._owner, self.emit, "ready")
+        self._start_reading()
+
+    def _dial_failed(self, error: Exception) -> None:
+        self._dial = None
+        self.destroy(error)
+
+    def _adopt_transport(self, transport: Transport) -> None:
+        """Take over a connection that exists already."""
+        self._use_transport(transport, LinkMove.ADOPT)
+        self._count()
+        transport.loop.next_tick_for(self._owner, self._start_reading)
+
+    def _use_transport(self, transport: Transport, move: LinkMove) -> None:
+        self._link = advance(self._link, move)
+        self._transport = transport
+        self._apply_settings()
+        if self._opened_waiter is not None:
+            self._opened_waiter.set()
+        early, self._early = self._early, None
+        if early is not None and transport.write(early):
+            self._write_pending = False
+            self._wrote(None)
+        if self._final_callback is not None:
+            self._final(self._final_callback)
+
+    def _start_reading(self) -> None:
+        """Read up to the high-water mark, unless a receiver reads or it is paused."""
+        if self._link is not _OPEN:
+            return
+        if self._receiver is not None:
+            self._transport.resume_reading()
+        elif self.readable and not self.is_paused():
+            self.read(0)
+
+    # The stream's hooks
+
+    def _read(self, size: int) -> None:
+        if self._receiver is None:
+            # While nobody reads, at most the high-water mark is taken (spec H-143).
+            self._transport.resume_reading(max(0, size - self.readable_length))
+
+    def _push_data(self, data: memoryview) -> None:
+        if not self.push(bytes(data)):
+            self._transport.pause_reading()
+
+    def _write(
+        self, chunk: Any, encoding: str, callback: Callable[..., None]
+    ) -> None:
+        self._write_all([chunk], callback)
+
+    def _writev(
+        self, chunks: list[tuple[Any, str]], callback: Callable[..., None]
+    ) -> None:
+        self._write_all([chunk for chunk, _ in chunks], callback)
+
+    def _write_all(
+        self, chunks: Sequence[Chunk], callback: Callable[..., None]
+    ) -> None:
+        if self._link is not _OPEN:
+            self._write_pending = True
+            self._early = chunks
+        elif self._transport.write(chunks):
+            callback(None)
+        else:
+            self._write_pending = True
+
+    def _final(self, callback: Callable[..., None]) -> None:
+        if self._link is Link.CONNECTING:
+            self._final_callback = callback
+        elif self._transport.shutdown_write():
+            self._final_callback = None
+            callback(None)
+            if self._link is Link.NEW:
+                # There is no peer whose end could be waited for (spec H-140).
+                self.loop().next_tick_for(self._owner, self.destroy)
+        else:
+            self._final_callback = callback
+
+    def _after_finish(self) -> None:
+        if self._receiver is not None and self._peer_ended:
+            self.destroy()  # the Readable rests, so its end will not come
+        else:
+            super()._after_finish()
+
+    def _after_end(self) -> None:
+        self._ended_by_peer = not self.allow_half_open and self.writable
+        super()._after_end()
+
+    def _refuse(self, state: Any, callback: Callable[..., object] | None) -> Exception:
+        if not self._ended_by_peer or self.destroyed:
+            return super()._refuse(state, callback)
+        error = SocketError.of(errno.EPIPE, "write", message=_ENDED_BY_PEER)
+        if callback is not None:
+            self.loop().next_tick_for(self._owner, callback, error)
+        self.destroy(error)
+        return error
+
+    def _drop_buffers(self) -> None:
+        before = self._link is Link.CONNECTING and self._errored is None
+        if before:  # what the callbacks of pending writes are told (spec H-141)
+            self._errored = SocketClosedBeforeConnectionError()
+        super()._drop_buffers()
+        if before:
+            self._errored = None
+
+    def _destroy(
+        self, error: BaseException | None, callback: Callable[..., None]
+    ) -> None:
+        self._link = advance(self._link, LinkMove.CLOSE)
+        self._stop_idle_timer()
+        if self._dial is not None:
+            self._dial.abort()
+            self._dial = None
+        self._transport.abort()
+        self._count()
+        receiver, self._receiver = self._receiver, None
+        heard = receiver is not None and "error" not in self._listeners
+        waiter = self._opened_waiter
+        if waiter is not None and not waiter.is_set:
+            heard = True
+            waiter.fail(error or SocketClosedBeforeConnectionError())
+        if receiver is not None:
+            reason = error if isinstance(error, Exception) else None
+            self.loop().deliver(self._owner, receiver.connection_lost, reason)
+        # Who was told has the error: emitting it to nobody would report it as unheard.
+        callback(None if heard else error)
+
+    def _emit_close(self) -> None:
+        try:
+            self.emit("close")
+        finally:
+            if self._closed_waiter is not None:
+                self._closed_waiter.set()
+            server, self._server = self._server, None
+            if server is not None:
+                server._connection_closed(self)
+            if self._owner is self:
+                # No cycle: a closed socket goes without the garbage collector.
+                self._owner = None
+
+    # What the transport says
+
+    def _transport_ended(self) -> None:
+        self._peer_ended = True
+        if self._receiver is not None:
+            self._receiver.eof_received()
+        if self._receiver is None:
+            self.push(None)
+        elif self.writable_finished:
+            self.destroy()
+
+    def _transport_flushed(self) -> None:
+        if self._write_pending:
+            self._write_pending = False
+            self._wrote(None)
+        if self._final_callback is not None:
+            callback, self._final_callback = self._final_callback, None
+            callback(None)
+        if self._flush_owed:
+            self._flush_owed = False
+            if self._receiver is not None:
+                self._receiver.flushed()
+
+    def _transport_lost(self, error: Exception | None) -> None:
+        self.destroy(error)
+
+    # Past the stream
+
+    def consume(self, receiver: Receiver) -> None:
+        """Give what arrives to `receiver` from now on, and read at once.
+
+        What the stream has buffered, and an end it has seen, come first, with the next
+        tick. The ``data`` and ``end`` events rest meanwhile. An ``error`` that nobody
+        listens to goes to `Receiver.connection_lost` only.
+        """
+        self._receiver = receiver
+        if self._link is Link.CLOSED:
+            self.loop().next_tick_for(self._owner, receiver.connection_lost, None)
+            self._receiver = None
+            return
+        unread = self._take_unread()
+        if self._link is not _OPEN:
+            return
+        self._transport.on_data = receiver.data_received
+        if unread or self._peer_ended:
+            self.loop().next_tick_for(self._owner, self._hand_over, receiver, unread)
+        else:
+            self._transport.resume_reading()
+
+    def _take_unread(self) -> bytes:
+        """Empty the Readable's buffer."""
+        state = self._readable_state
+        if state is None or not state.buffer.length:
+            return b""
+        unread = state.buffer.take(state.buffer.length)
+        return unread if isinstance(unread, bytes) else unread.encode()
+
+    def _hand_over(self, receiver: Receiver, unread: bytes) -> None:
+        if unread and self._receiver is receiver:
+            receiver.data_received(memoryview(unread))
+        if self._receiver is receiver:
+            if self._peer_ended:
+                receiver.eof_received()
+            self._transport.resume_reading()
+
+    def release(self, *, unread: bytes = b"") -> None:
+        """Go back to being a stream.
+
+        Args:
+            unread: What the receiver has taken and not used; it comes first.
+        """
+        self._receiver = None
+        self._flush_owed = False
+        if self._link is not _OPEN:
+            return
+        self._transport.on_data = self._push_data
+        self._transport.pause_reading()
+        if unread:
+            self.unshift(unread)
+        # An empty chunk: whatever `_read` the stream waits for is answered, so that it
+        # will ask again.
+        self.push(None if self._peer_ended else b"")
+
+    def send(self, chunks: Sequence[Chunk]) -> bool:
+        """Send past the Writable, behind what it has already given to the transport.
+
+        Args:
+            chunks: Bytes, or views of bytes, that do not change until they are sent.
+
+        Returns:
+            True if all is with the system; else `Receiver.flushed` follows when it is. A
+            network error does not raise: `Receiver.connection_lost` follows.
+        """
+        if self._transport.write(chunks):
+            return True
+        self._flush_owed = True
+        return False
+
+    def pause_receiving(self) -> None:
+        """Let the receiver get nothing more until `resume_receiving`."""
+        self._transport.pause_reading()
+
+    def resume_receiving(self) -> None:
+        """Read on after `pause_receiving`."""
+        self._transport.resume_reading()
+
+    # The end
+
+    def destroy_soon(self) -> Self:
+        """End, and destroy when all that was written is with the system.
+
+        Source: spec H-141.
+        """
+        if self.writable:
+            self.end()
+        if self.writable_finished or self._link is not _OPEN:
+            self.destroy()
+        else:
+            self.once("finish", self.destroy)
+        return self
+
+    def reset_and_destroy(self) -> Self:
+        """Close at once so that the peer sees a reset.
+
+        Raises:
+            InvalidHandleTypeError: If this is a Unix socket.
+
+        Source: spec X-080.
+        """
+        if self._link is _OPEN:
+            if self._transport.family not in (socket.AF_INET, socket.AF_INET6):
+                raise InvalidHandleTypeError("only a TCP socket can be reset")
+            self._transport.reset()
+        return self.destroy()
+
+    # Whoever answers for it
+
+    def take_exception(self, error: Exception, source: object) -> bool:
+        """Deal with what a listener raised, or with an unheard ``error``.
+
+        An accepted socket logs it and is destroyed: its server goes on. Else a block
+        `async with socket` may end with it.
+
+        Source: spec H-010.
+        """
+        if not self._is_accepted:
+            if self._guard is not None and self._guard.take(error):
+                return True
+            parent = self._parent
+            return parent is not None and parent.take_exception(error, source)
+        if isinstance(error, OSError):
+            logger.debug("%r: %r", self, error)
+        else:
+            logger.error("an exception in a callback of %r", self, exc_info=error)
+        self.destroy()
+        return True
+
+    def _adopt(
+        self,
+        coroutine: Coroutine[Any, Any, object],
+        event: Hashable,
+        args: tuple[Any, ...],
+    ) -> None:
+        """Run an async listener; it ends with the server, or with `async with socket`."""
+        keeper = self._server._keeper if self._server is not None else self._keeper
+        if keeper is None:
+            keeper = self._keeper = TaskKeeper()
+        loop = self.loop()
+        owner = self._owner
+        reject = partial(self._reject, loop, owner, event, args)
+        keeper.spawn(loop, coroutine, owner, reject)
+
+    # Python's way
+
+    def __await__(self) -> Generator[Any, Any, Self]:
+        """Wait for the connection; raise why there is none.
+
+        Cancelled while it is being made, it is given up and the socket destroyed.
+        """
+        return self._wait_open().__await__()
+
+    async def _wait_open(self) -> Self:
+        if self._link is Link.CLOSED:
+            raise self._errored or SocketClosedError
+        if self._link is not _OPEN:
+            if self._opened_waiter is None:
+                self._opened_waiter = Waiter()
+            try:
+                await self._opened_waiter.wait()
+            except BaseException:
+                self.destroy()
+                raise
+        return self
+
+    async def aclose(self) -> None:
+        """End, wait until all that was written is sent, and close.
+
+        Cancelled, it destroys the socket at once.
+        """
+        try:
+            self.destroy_soon()
+            await self._wait_closed()
+        except BaseException:
+            self.destroy()
+            raise
+
+    async def _wait_closed(self) -> None:
+        if not self.closed:
+            if self._closed_waiter is None:
+                self._closed_waiter = Waiter()
+            await self._closed_waiter.wait()
+
+    async def __aenter__(self) -> Self:
+        await self._wait_open()
+        self._guard = Guard(self.loop(), self._close_block, self._abort_block)
+        if not self._is_accepted:
+            self._parent, self._owner = self._owner, self
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        """Close, and wait for the async listeners; at once if the block has failed."""
+        guard, self._guard = self._guard, None
+        return guard is not None and await guard.leave(error)
+
+    async def _close_block(self) -> None:
+        await self.aclose()
+        if self._keeper is not None:
+            await self._keeper.wait()
+
+    async def _abort_block(self) -> None:
+        self.destroy()
+        if self._keeper is not None:
+            await self._keeper.cancel()
+        await self._wait_closed()
+
+
+def _transport_for(holder: Socket, handle: Any) -> Transport:
+    """Return a transport on a connection that somebody else made."""
+    if isinstance(handle, socket.socket):
+        handle.setblocking(False)
+        return SocketTransport(current(), holder, holder._push_data, handle)
+    raise NotImplementedError

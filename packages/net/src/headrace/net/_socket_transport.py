@@ -1,0 +1,330 @@
+"""A transport on a nonblocking socket and the loop's readiness callbacks.
+
+The same code runs on asyncio, uvloop and trio. It was measured against
+`asyncio.Protocol` (docs/net.md): the CPU per small request is the same, and it can do
+what a Protocol cannot: half-close exactly, send several chunks in one call, and go on
+reading after a failed send, so that an answer which the peer sent before it closed (a
+413, say) is not lost.
+
+The write side::
+
+    OPEN --the system takes less--> QUEUED --all sent--> OPEN
+    OPEN --shutdown_write--> ENDED      QUEUED --shutdown_write--> ENDING --> ENDED
+    any but CLOSED --a send fails--> FAILED
+    any --abort, reset, lost--> CLOSED
+
+After FAILED the read side goes on until it ends, fails or is paused; then the connection
+is lost with the error of the send. (Paused: a reader that waits for its writes to be
+flushed would wait for ever.)
+"""
+
+import errno
+import socket
+from collections.abc import Sequence
+from enum import Enum, auto
+from typing import Final
+
+from headrace.events.loop import Loop
+from headrace.net import _sockopts
+from headrace.net._address import Address, from_sockaddr
+from headrace.net._errors import SocketError
+from headrace.net._send_queue import MAX_PIECES, Chunk, SendQueue
+from headrace.net._transport import Holder, OnData, Transport
+
+#: One receive buffer serves all connections of a loop: a callback copies what it keeps.
+#: benchmarks/net/bench_receive_buffer.py compares sizes.
+RECEIVE_BUFFER_BYTES: Final = 128 * 1024
+#: Up to this size copying chunks together costs less than handing over several.
+JOIN_BYTES: Final = 16 * 1024
+
+_AGAIN: Final = (BlockingIOError, InterruptedError)
+#: The peer no longer takes anything. What it sent before may still wait to be read.
+_PEER_GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED})
+_HAS_SENDMSG: Final = hasattr(socket.socket, "sendmsg")
+
+_BUFFER_KEY: Final = "headrace.net receive buffer"
+
+
+def receive_buffer(loop: Loop) -> memoryview:
+    """Return the buffer that all connections of the loop read into."""
+    view: memoryview | None = loop.locals.get(_BUFFER_KEY)
+    if view is None:
+        view = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
+        loop.locals[_BUFFER_KEY] = view
+    return view
+
+
+class Writing(Enum):
+    """The write side of a connection."""
+
+    OPEN = auto()  #: nothing waits; a write goes straight to the system
+    QUEUED = auto()  #: the rest of a write waits until the system takes more
+    ENDING = auto()  #: as QUEUED, and the half-close follows
+    ENDED = auto()  #: half-closed
+    FAILED = auto()  #: a send failed; the read side may go on
+    CLOSED = auto()  #: the socket is closed
+
+
+class SocketTransport(Transport):
+    """Moves bytes through a connected socket.
+
+    Args:
+        loop: The running loop.
+        holder: Who is called back.
+        on_data: Who takes arriving bytes.
+        sock: A connected, nonblocking stream socket; owned from now on.
+        remote: The name of the other end, if the caller happens to know it.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_failure",
+        "_limit",
+        "_local",
+        "_queue",
+        "_read_ended",
+        "_remote",
+        "_socket",
+        "_wanted",
+        "_watched",
+        "_writing",
+    )
+
+    def __init__(
+        self,
+        loop: Loop,
+        holder: Holder,
+        on_data: OnData,
+        sock: socket.socket,
+        remote: object = None,
+    ) -> None:
+        super().__init__(loop, holder, on_data)
+        self._socket = sock
+        self._buffer = receive_buffer(loop)
+        self._limit = 0
+        # Reading is wanted or not; the loop watches or not. They differ for at most one
+        # event, so that a short pause costs no system call.
+        self._wanted = False
+        self._watched = False
+        self._read_ended = False
+        self._writing = Writing.OPEN
+        self._queue: SendQueue | None = None
+        self._failure: Exception | None = None
+        self._remote = remote
+        self._local: object = None
+        loop.attach(self)
+
+    # Reading
+
+    def resume_reading(self, limit: int = 0) -> None:
+        self._limit = limit
+        self._wanted = True
+        if not self._watched and not self._read_ended and not self._is_closed():
+            self._watched = True
+            self.loop.watch_readable(self._socket, self._readable)
+
+    def pause_reading(self) -> None:
+        self._wanted = False
+        if self._writing is Writing.FAILED:
+            self.loop.next_tick_for(self.holder._owner, self._lose, self._failure)
+
+    def _readable(self) -> None:
+        if not self._wanted:
+            self._unwatch_readable()
+            return
+        try:
+            size = self._socket.recv_into(self._buffer, self._limit)
+        except _AGAIN:
+            return
+        except OSError as error:
+            self._read_failed(error)
+            return
+        if not size:
+            self._end_reading()
+            return
+        self.bytes_read += size
+        if self.idle is not None:
+            self.idle.touch()
+        self.loop.deliver(self.holder._owner, self.on_data, self._buffer[:size])
+
+    def _end_reading(self) -> None:
+        self._read_ended = True
+        self._unwatch_readable()
+        self.loop.deliver(self.holder._owner, self.holder._transport_ended)
+        if self._writing is Writing.FAILED:
+            self.loop.deliver(self.holder._owner, self._lose, self._failure)
+
+    def _read_failed(self, error: OSError) -> None:
+        # After a failed send the reset of the read side is only its echo.
+        cause = self._failure or SocketError.from_exception(error, "read")
+        self.loop.deliver(self.holder._owner, self._lose, cause)
+
+    def _unwatch_readable(self) -> None:
+        if self._watched:
+            self._watched = False
+            self.loop.unwatch_readable(self._socket)
+
+    # Writing
+
+    def write(self, chunks: Sequence[Chunk]) -> bool:
+        if self._writing is not Writing.OPEN:
+            return self._enqueue(chunks)
+        try:
+            if len(chunks) == 1:
+                total = len(chunks[0])
+                sent = self._socket.send(chunks[0])
+            else:
+                total = sum(map(len, chunks))
+                sent = self._send_several(chunks, total)
+        except _AGAIN:
+            total, sent = sum(map(len, chunks)), 0
+        except OSError as error:
+            self._write_failed(error)
+            return False
+        self.bytes_written += total
+        if self.idle is not None and sent:
+            self.idle.touch()
+        if sent == total:
+            return True
+        self._queue = SendQueue(chunks, sent)
+        self._writing = Writing.QUEUED
+        self.loop.watch_writable(self._socket, self._writable)
+        return False
+
+    def _send_several(self, chunks: Sequence[Chunk], total: int) -> int:
+        if total <= JOIN_BYTES:
+            return self._socket.send(b"".join(chunks))
+        if _HAS_SENDMSG:
+            return self._socket.sendmsg(chunks[:MAX_PIECES])
+        return self._socket.send(chunks[0])
+
+    def _enqueue(self, chunks: Sequence[Chunk]) -> bool:
+        if self._queue is not None:
+            size = self._queue.size
+            self._queue.extend(chunks)
+            self.bytes_written += self._queue.size - size
+        return False
+
+    def _writable(self) -> None:
+        queue = self._queue
+        if queue is None:
+            return
+        pieces = queue.pieces()
+        try:
+            if len(pieces) == 1 or not _HAS_SENDMSG:
+                sent = self._socket.send(pieces[0])
+            else:
+                sent = self._socket.sendmsg(pieces)
+        except _AGAIN:
+            return
+        except OSError as error:
+            self._write_failed(error)
+            return
+        if self.idle is not None:
+            self.idle.touch()
+        queue.consume(sent)
+        if not queue.size:
+            self._flushed()
+
+    def _flushed(self) -> None:
+        self._queue = None
+        self.loop.unwatch_writable(self._socket)
+        if self._writing is Writing.ENDING:
+            self._send_fin()
+        else:
+            self._writing = Writing.OPEN
+        self.loop.deliver(self.holder._owner, self.holder._transport_flushed)
+
+    def shutdown_write(self) -> bool:
+        if self._writing is Writing.QUEUED:
+            self._writing = Writing.ENDING
+            return False
+        if self._writing is Writing.OPEN:
+            self._send_fin()
+        return True
+
+    def _send_fin(self) -> None:
+        self._writing = Writing.ENDED
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            # Not connected any more: the read side will say so, with the reason.
+            if error.errno != errno.ENOTCONN:
+                self._write_failed(error)
+
+    def _write_failed(self, error: OSError) -> None:
+        if self._queue is not None:
+            self._queue = None
+            self.loop.unwatch_writable(self._socket)
+        self._writing = Writing.FAILED
+        self._failure = SocketError.from_exception(error, "write")
+        reading = self._wanted and not self._read_ended
+        if not (reading and error.errno in _PEER_GONE):
+            self.loop.next_tick_for(self.holder._owner, self._lose, self._failure)
+
+    # The end
+
+    def _lose(self, error: Exception | None) -> None:
+        if not self._is_closed():
+            holder = self.holder
+            self.abort()
+            holder._transport_lost(error)
+
+    def abort(self) -> None:
+        if self._is_closed():
+            return
+        self._unwatch_readable()
+        if self._queue is not None:
+            self._queue = None
+            self.loop.unwatch_writable(self._socket)
+        self._writing = Writing.CLOSED
+        self.loop.detach(self)
+        self._socket.close()
+        self.let_go()
+
+    def reset(self) -> None:
+        if not self._is_closed():
+            _sockopts.set_reset_on_close(self._socket)
+        self.abort()
+
+    def _is_closed(self) -> bool:
+        return self._writing is Writing.CLOSED
+
+    # Facts
+
+    @property
+    def pending(self) -> int:
+        return 0 if self._queue is None else self._queue.size
+
+    @property
+    def family(self) -> int:
+        return self._socket.family
+
+    def remote_address(self) -> Address | None:
+        if self._remote is None and not self._is_closed():
+            try:
+                self._remote = self._socket.getpeername()
+            except OSError:  # reset in the meantime
+                return None
+        return self._to_address(self._remote)
+
+    def local_address(self) -> Address | None:
+        if self._local is None and not self._is_closed():
+            self._local = self._socket.getsockname()
+        return self._to_address(self._local)
+
+    def _to_address(self, sockaddr: object) -> Address | None:
+        if sockaddr is None:
+            return None
+        return from_sockaddr(self._socket.family, sockaddr)
+
+    def set_no_delay(self, enable: bool) -> None:
+        if not self._is_closed():
+            _sockopts.set_no_delay(self._socket, enable)
+
+    def set_keep_alive(self, enable: bool, initial_delay: float) -> None:
+        if not self._is_closed():
+            _sockopts.set_keep_alive(self._socket, enable, initial_delay)
+
+    def raw_socket(self) -> socket.socket:
+        return self._socket
