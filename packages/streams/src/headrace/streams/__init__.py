@@ -1,6 +1,7 @@
 """Streams with back-pressure after Node's."""
 
 from headrace.streams._duplex import Duplex
+from headrace.streams._encoding import encode as encode_text
 from headrace.streams._end_of_stream import finished
 from headrace.streams._errors import (
     AbortError,
@@ -28,6 +29,8 @@ from headrace.streams._high_water_mark import (
 )
 from headrace.streams._pipeline import pipeline
 from headrace.streams._readable import Readable
+from headrace.streams._readable_state import ReadableState
+from headrace.streams._state import Life
 from headrace.streams._stream import Stream
 from headrace.streams._transform import PassThrough, Transform
 from headrace.streams._version import __version__
@@ -41,6 +44,7 @@ __all__ = [
     "Duplex",
     "InvalidArgTypeError",
     "InvalidArgValueError",
+    "Life",
     "MethodNotImplementedError",
     "MissingArgsError",
     "MultipleCallbackError",
@@ -50,6 +54,7 @@ __all__ = [
     "PrematureCloseError",
     "PushAfterEOFError",
     "Readable",
+    "ReadableState",
     "Stream",
     "StreamDestroyedError",
     "StreamError",
@@ -59,6 +64,7 @@ __all__ = [
     "Writable",
     "WriteAfterEndError",
     "__version__",
+    "encode_text",
     "finished",
     "get_default_high_water_mark",
     "pipeline",

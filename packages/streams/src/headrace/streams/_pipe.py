@@ -7,15 +7,18 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from headrace.events import error_monitor
-from headrace.streams._state import Flow
+from headrace.streams._reading import flow, move_flow
+from headrace.streams._state import FLOW, Flow, FlowMove, advance
 
 if TYPE_CHECKING:
     from headrace.streams._readable import Readable
+    from headrace.streams._readable_state import ReadableState
     from headrace.streams._writable import Writable
 
 __all__ = ["Pipe"]
 
 _FLOWING: Final = Flow.FLOWING
+_WAITING: Final = Flow.WAITING
 
 
 class Pipe:
@@ -24,17 +27,18 @@ class Pipe:
     Attributes:
         source: Where from.
         destination: Where to.
+        write: The destination's method.
         waiting: Whether the destination has yet to emit ``drain``.
     """
 
-    __slots__ = ("_end", "_write", "destination", "source", "waiting")
+    __slots__ = ("_end", "destination", "source", "waiting", "write")
 
     def __init__(self, source: "Readable", destination: "Writable", *, end: bool):
         self.source = source
         self.destination = destination
         self.waiting = False
         self._end = end and destination not in (sys.stdout, sys.stderr)
-        self._write = destination.write
+        self.write = destination.write
 
     def start(self) -> None:
         """Join the two; the first data come with the next tick."""
@@ -52,11 +56,12 @@ class Pipe:
         destination.once("close", self._on_destination_gone)
         destination.once("finish", self._on_destination_gone)
         source.on("data", self._on_data)
+        if source.listener_count("data") == 1:
+            state.only_pipe = self
         destination.emit("pipe", source)
+        source.resume()
         if destination.writable_need_drain:
-            self._wait()
-        elif state.flow is not _FLOWING:
-            source.resume()
+            self.hold_back()
 
     def stop(self) -> None:
         """Separate the two and leave no listener behind."""
@@ -65,6 +70,8 @@ class Pipe:
         if state is None or self not in state.pipes:
             return
         state.pipes.remove(self)
+        if state.only_pipe is self:
+            state.only_pipe = None
         source.off("data", self._on_data)
         source.off("end", self._on_end)
         source.off("close", self._on_source_close)
@@ -73,33 +80,41 @@ class Pipe:
         destination.off("finish", self._on_destination_gone)
         if self.waiting:
             destination.off("drain", self._on_drain)
-            self._go_on()
+            self.waiting = False
+            if self._may_go_on(state):
+                move_flow(source, state, FlowMove.DRAINED)
         destination.emit("unpipe", source)
 
     def _on_data(self, chunk: Any) -> None:
-        if self._write(chunk) is False:
-            self._wait()
+        if self.write(chunk) is False:
+            self.hold_back()
 
-    def _wait(self) -> None:
+    def hold_back(self) -> None:
+        """Hold the source back until the destination has drained."""
         if not self.waiting:
             self.waiting = True
             self.destination.on("drain", self._on_drain)
-        self.source.pause()
+        source = self.source
+        state = source._readable_state
+        if state is not None and state.flow is _FLOWING:
+            state.flow = advance(FLOW, _FLOWING, FlowMove.FULL)
+            source.emit("pause")
 
     def _on_drain(self) -> None:
         self.destination.off("drain", self._on_drain)
-        self._go_on()
-
-    def _go_on(self) -> None:
-        """Resume the source unless another destination is full."""
         self.waiting = False
-        state = self.source._readable_state
-        if (
-            state is not None
-            and "data" in self.source._listeners
-            and not any(pipe.waiting for pipe in state.pipes)
-        ):
-            self.source.resume()
+        source = self.source
+        state = source._readable_state
+        if state is not None and self._may_go_on(state):
+            state.flow = advance(FLOW, _WAITING, FlowMove.DRAINED)
+            source.emit("resume")
+            # At once: ``drain`` comes from a tick or the loop, never inside a write.
+            flow(source, state)
+
+    @staticmethod
+    def _may_go_on(state: "ReadableState") -> bool:
+        """Return whether the source was waiting and no destination is full."""
+        return state.flow is _WAITING and not any(pipe.waiting for pipe in state.pipes)
 
     def _on_end(self) -> None:
         self.stop()

@@ -74,7 +74,7 @@ class Readable(Stream):
     _default_readable_mark: ClassVar[int | None] = None
 
     def __init__(self, options: Mapping[str, Any] | None = None, /, **keywords: Any):
-        super().__init__()
+        Stream.__init__(self)
         if options is not None or keywords:
             apply_options(self, merge_options(READABLE_OPTIONS, options, keywords))
 
@@ -128,41 +128,60 @@ class Readable(Stream):
         Source: H-162.
         """
         state = self._readable_state
-        if state is None:
-            state = self._make_readable_state()
-        if self._life is not _ALIVE and self.destroyed:
+        if (
+            type(chunk) is not bytes
+            or not chunk
+            or state is None
+            or state.side is not _OPEN
+            or state.decoder is not None
+            or self._life is not _ALIVE
+        ):
+            return self._push_with_care(chunk, encoding)
+        state.reading = False
+        buffer = state.buffer
+        if state.flow is _FLOWING and not buffer.length and not state.calling:
+            pipe = state.only_pipe
+            if pipe is None:
+                _reading.give(self, state, chunk)
+            elif pipe.write(chunk) is False:
+                pipe.hold_back()
+        else:
+            buffer.chunks.append(chunk)
+            buffer.length += 1 if state.object_mode else len(chunk)
+            if state.need_readable:
+                _reading.emit_readable(self, state)
+        if not state.more_due:
+            _reading.read_more(self, state)
+        return not buffer.length or (
+            buffer.length < state.high_water_mark and state.side is _OPEN
+        )
+
+    def _push_with_care(self, chunk: Any, encoding: str | None) -> bool:
+        """Push what is not plain bytes, or comes at an unusual time."""
+        state = self._readable_state or self._make_readable_state()
+        if self.destroyed:
             return False
+        state.reading = False
         if chunk is None:
             _reading.ended(self, state)
             return False
-        if type(chunk) is not bytes or state.decoder is not None or state.object_mode:
-            try:
-                chunk = self._convert(state, chunk, encoding)
-            except (TypeError, ValueError) as error:
-                state.reading = False
-                _destroy.fail(self, error)
-                return False
-        state.reading = False
-        length = 1 if state.object_mode else len(chunk)
+        try:
+            chunk = self._convert(state, chunk, encoding)
+        except (TypeError, ValueError) as error:
+            _destroy.fail(self, error)
+            return False
         buffer = state.buffer
-        if length:
+        if state.object_mode or chunk:
             if state.side is not _OPEN:
                 _destroy.fail(self, PushAfterEOFError())
                 return False
-            if (
-                state.flow is _FLOWING
-                and not buffer.length
-                and not state.calling
-                and "data" in self._listeners
-            ):
-                state.did_read = True
-                self.emit("data", chunk)
+            if state.flow is _FLOWING and not buffer.length and not state.calling:
+                _reading.give(self, state, chunk)
             else:
-                buffer.append(chunk, length)
+                buffer.append(chunk, 1 if state.object_mode else len(chunk))
                 if state.need_readable:
                     _reading.emit_readable(self, state)
-        if not state.more_due:
-            _reading.read_more(self, state)
+        _reading.read_more(self, state)
         return state.side is _OPEN and (
             buffer.length < state.high_water_mark or not buffer.length
         )
@@ -505,6 +524,7 @@ class Readable(Stream):
     def _listener_added(self, event: "Hashable") -> None:
         if event == "data":
             state = self._readable_state or self._make_readable_state()
+            state.only_pipe = None
             _reading.move_flow(self, state, FlowMove.DATA_LISTENER)
         elif event == "readable":
             state = self._readable_state or self._make_readable_state()

@@ -26,6 +26,7 @@ class ReadableState:
         flow: Who decides when data are given away.
         encoding: The name for `set_encoding`, or None.
         decoder: Turns bytes into text, if there is an encoding.
+        only_pipe: The one ``data`` listener, if it is a pipe: it is called directly.
         pipes: The destinations, in the order of `pipe()`.
         reading: `_read` was called and nothing was pushed since.
         calling: `_read` is on the stack: what it pushes must wait in the buffer.
@@ -47,6 +48,7 @@ class ReadableState:
         "more_due",
         "need_readable",
         "object_mode",
+        "only_pipe",
         "pipes",
         "readable_due",
         "reading",
@@ -63,6 +65,7 @@ class ReadableState:
         self.encoding: str | None = None
         self.decoder: TextDecoder | None = None
         self.pipes: list[Pipe] = []
+        self.only_pipe: Pipe | None = None
         self.reading = False
         self.calling = False
         self.need_readable = False

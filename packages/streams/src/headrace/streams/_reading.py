@@ -5,7 +5,7 @@ Source: H-155 to H-162.
 
 from functools import partial
 from inspect import iscoroutine
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from headrace.streams import _destroy
 from headrace.streams._hooks import adopt
@@ -30,6 +30,7 @@ __all__ = [
     "ended",
     "fetch",
     "flow",
+    "give",
     "listening_began",
     "listening_may_have_ended",
     "move_flow",
@@ -48,10 +49,7 @@ def fetch(stream: "Readable", state: "ReadableState") -> None:
     """Call `_read` unless one is under way, the data have ended or the stream has."""
     if state.reading or state.side is not _OPEN or stream._life is not _ALIVE:
         return
-    state.reading = True
-    state.calling = True
-    if not state.buffer.length:
-        state.need_readable = True
+    state.reading = state.calling = True
     try:
         result = stream._read(state.high_water_mark)
     except Exception as error:
@@ -114,9 +112,39 @@ def emit_readable_now(stream: "Readable", state: "ReadableState") -> None:
 
 def flow(stream: "Readable", state: "ReadableState") -> None:
     """Give away what is there, and what comes at once, while the mode is flowing."""
-    read = stream.read
-    while state.flow is _FLOWING and read() is not None:
-        pass
+    buffer = state.buffer
+    chunks = buffer.chunks
+    while state.flow is _FLOWING:
+        if not chunks:
+            fetch(stream, state)
+            if not chunks:
+                break
+        if buffer.offset:
+            chunk = buffer.shift()
+        else:  # the same, without a call
+            chunk = chunks.popleft()
+            buffer.length -= 1 if state.object_mode else len(chunk)
+        pipe = state.only_pipe
+        if pipe is None:
+            give(stream, state, chunk)
+        elif pipe.write(chunk) is False:
+            pipe.hold_back()
+    if chunks:
+        return
+    if state.side is _OPEN:
+        state.need_readable = True
+    else:
+        consumed(stream, state)
+
+
+def give(stream: "Readable", state: "ReadableState", chunk: Any) -> None:
+    """Give `chunk` to the ``data`` listeners; nobody gets it if there are none."""
+    state.did_read = True
+    pipe = state.only_pipe
+    if pipe is None:
+        stream.emit("data", chunk)
+    elif pipe.write(chunk) is False:
+        pipe.hold_back()
 
 
 def start_flow(stream: "Readable", state: "ReadableState") -> None:
@@ -127,15 +155,11 @@ def start_flow(stream: "Readable", state: "ReadableState") -> None:
 
 
 def _resume(stream: "Readable", state: "ReadableState") -> None:
-    if not state.reading:
-        stream.read(0)
     state.resume_due = False
     if stream._life is not _ALIVE:
         return
     stream.emit("resume")
     flow(stream, state)
-    if state.flow is _FLOWING and not state.reading:
-        stream.read(0)
 
 
 def move_flow(stream: "Readable", state: "ReadableState", move: FlowMove) -> bool:

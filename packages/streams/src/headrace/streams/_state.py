@@ -137,6 +137,7 @@ class Flow(Enum):
 
     UNDECIDED = auto()  #: nobody consumes yet
     FLOWING = auto()  #: each chunk is emitted as it comes
+    WAITING = auto()  #: flowing, but a destination of `pipe()` is full
     PAUSED = auto()  #: `pause()` or `unpipe()` was called
     LISTENING = auto()  #: a ``readable`` listener calls `read()`
     LISTENING_PAUSED = auto()  #: the same, and `pause()` was called
@@ -149,6 +150,8 @@ class FlowMove(Enum):
     DATA_LISTENER = auto()  #: `on("data")`
     RESUME = auto()  #: `resume()`
     PAUSE = auto()  #: `pause()`
+    FULL = auto()  #: a destination's `write()` returned False
+    DRAINED = auto()  #: all destinations can take more
     READABLE_LISTENER = auto()  #: the first `on("readable")`
     NO_READABLE_LISTENER = auto()  #: the last one was removed
 
@@ -162,6 +165,13 @@ FLOW: Final[Mapping[tuple[Flow, FlowMove], Flow]] = {
     (Flow.FLOWING, FlowMove.RESUME): Flow.FLOWING,
     (Flow.FLOWING, FlowMove.PAUSE): Flow.PAUSED,
     (Flow.FLOWING, FlowMove.READABLE_LISTENER): Flow.LISTENING_WAITING,
+    (Flow.FLOWING, FlowMove.FULL): Flow.WAITING,
+    (Flow.WAITING, FlowMove.DATA_LISTENER): Flow.WAITING,
+    (Flow.WAITING, FlowMove.RESUME): Flow.FLOWING,
+    (Flow.WAITING, FlowMove.PAUSE): Flow.PAUSED,
+    (Flow.WAITING, FlowMove.FULL): Flow.WAITING,
+    (Flow.WAITING, FlowMove.DRAINED): Flow.FLOWING,
+    (Flow.WAITING, FlowMove.READABLE_LISTENER): Flow.LISTENING_WAITING,
     (Flow.PAUSED, FlowMove.DATA_LISTENER): Flow.PAUSED,
     (Flow.PAUSED, FlowMove.RESUME): Flow.FLOWING,
     (Flow.PAUSED, FlowMove.PAUSE): Flow.PAUSED,

@@ -1,6 +1,6 @@
 """Stream: the one base that holds the state of both sides."""
 
-from typing import TYPE_CHECKING, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from headrace.events import EventEmitter
 from headrace.events import loop as events_loop
@@ -48,6 +48,8 @@ class Stream(EventEmitter):
         "_writable_state",
     )
 
+    #: Whether the class defines `_construct`.
+    _has_construct: ClassVar[bool] = False
     #: Whether the stream destroys itself after its end and after an error.
     _auto_destroy: bool = True
     #: Which sides the class has; a Duplex can be made without one of them.
@@ -55,7 +57,7 @@ class Stream(EventEmitter):
     _has_writable: ClassVar[bool] = False
 
     def __init__(self) -> None:
-        super().__init__()
+        EventEmitter.__init__(self)
         self._life = _OPEN
         self._errored: BaseException | None = None
         self._loop: Loop | None = None
@@ -63,8 +65,12 @@ class Stream(EventEmitter):
         self._readable_state: ReadableState | None = None
         self._writable_state: WritableState | None = None
         self._tasks: list[HookTask] | None = None
-        if type(self)._construct is not Stream._construct:
+        if self._has_construct:
             _destroy.construct(self)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._has_construct = cls._construct is not Stream._construct
 
     def __repr__(self) -> str:
         parts = [f"<{type(self).__name__} {self._life.name.lower()}"]

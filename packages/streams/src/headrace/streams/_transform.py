@@ -6,7 +6,7 @@ Source: H-165.
 from collections.abc import Callable, Mapping
 from functools import partial
 from inspect import iscoroutine
-from typing import Any
+from typing import Any, Final
 
 from headrace.streams._destroy import fail
 from headrace.streams._duplex import Duplex
@@ -17,6 +17,8 @@ from headrace.streams._state import Writing
 from headrace.streams._stream import Stream
 
 __all__ = ["PassThrough", "Transform"]
+
+_OPEN: Final = Writing.OPEN
 
 
 class Transform(Duplex):
@@ -33,9 +35,6 @@ class Transform(Duplex):
         Stream.__init__(self)
         if options is not None or keywords:
             apply_options(self, merge_options(TRANSFORM_OPTIONS, options, keywords))
-
-    #: The callback of a write that waits until somebody reads.
-    _waiting: Callable[..., None] | None = None
 
     def _transform(
         self, chunk: Any, encoding: str, callback: Callable[..., None]
@@ -64,41 +63,46 @@ class Transform(Duplex):
     def _write(
         self, chunk: Any, encoding: str, callback: Callable[..., None]
     ) -> object:
-        done = partial(self._transformed, callback)
-        result = self._transform(chunk, encoding, done)
+        state = self._writable_state or self._make_writable_state()
+        state.transforming = callback
+        result = self._transform(chunk, encoding, self._transformed)
         if result is not None and iscoroutine(result):
-            adopt(self, result, done)
+            adopt(self, result, self._transformed)
         return None
 
     def _transformed(
-        self,
-        callback: Callable[..., None],
-        error: BaseException | None = None,
-        value: Any = None,
+        self, error: BaseException | None = None, value: Any = None
     ) -> None:
-        state = self._writable_state
-        if error is not None or state is None or not state.writing or self._waiting:
-            callback(error)  # after the first time it tells of the second
+        """Be the callback of `_transform`."""
+        state = self._writable_state or self._make_writable_state()
+        callback = state.transforming
+        if callback is None:
+            fail(self, MultipleCallbackError())
+            return
+        state.transforming = None
+        if error is not None:
+            callback(error)
             return
         readable = self._readable_state or self._make_readable_state()
-        before = readable.buffer.length
+        buffer = readable.buffer
+        before = buffer.length
         if value is not None:
             self.push(value)
-        length = readable.buffer.length
         # Writing goes on while there is room. A chunk that gave nothing always goes on:
         # nobody would read and call `_read` because of it.
         if (
-            length < readable.high_water_mark
-            or length == before
-            or state.side is not Writing.OPEN
+            buffer.length < readable.high_water_mark
+            or buffer.length == before
+            or state.side is not _OPEN
         ):
             callback(None)
         else:
-            self._waiting = callback
+            state.unread = callback
 
     def _read(self, size: int) -> object:
-        callback, self._waiting = self._waiting, None
-        if callback is not None:
+        state = self._writable_state
+        if state is not None and state.unread is not None:
+            callback, state.unread = state.unread, None
             callback(None)
         return None
 

@@ -4,7 +4,6 @@ Source: H-163.
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from headrace.streams import _writing
@@ -57,7 +56,7 @@ class Writable(Stream):
     _default_writable_mark: ClassVar[int | None] = None
 
     def __init__(self, options: Mapping[str, Any] | None = None, /, **keywords: Any):
-        super().__init__()
+        Stream.__init__(self)
         if options is not None or keywords:
             apply_options(self, merge_options(WRITABLE_OPTIONS, options, keywords))
 
@@ -143,48 +142,78 @@ class Writable(Stream):
         state = self._writable_state
         if state is None:
             state = self._make_writable_state()
-        if callable(encoding):
-            encoding, callback = None, encoding
-        if callback is not None and not callable(callback):
-            raise InvalidArgTypeError("callback", "callable", callback)
-        if type(chunk) is bytes and not state.object_mode:
-            length = len(chunk)
+        if type(chunk) is bytes and encoding is None and callback is None:
             encoding = "buffer"
+            length = 1 if state.object_mode else len(chunk)
         else:
+            encoding, callback = self._sort_out(state, encoding, callback)
             chunk, encoding, length = self._convert_written(state, chunk, encoding)
-        if state.side is not _OPEN or (self._life is not _ALIVE and not self._waits()):
+        alive = self._life is _ALIVE
+        if state.side is not _OPEN or (not alive and not self._waits()):
             self._refuse(state, callback)
             return False
         state.length += length
         room = state.length < state.high_water_mark
         if not room:
             state.need_drain = True
-        if state.writing or state.corked or state.queue or self._life is not _ALIVE:
+        if state.writing or state.corked or state.queue or not alive:
             state.queue.append((chunk, encoding, length, callback))
+            return room
+        state.writing = state.calling = True
+        state.writing_length = length
+        state.in_flight = callback
+        try:
+            result = self._write(chunk, encoding, self._wrote)
+        except Exception as error:
+            _writing.raised(self, state, error)
         else:
-            call = partial(self._write, chunk, encoding, self._wrote)
-            _writing.start(self, state, length, callback, call)
-        return room and self._errored is None and not self.destroyed
+            if result is not None:
+                _writing.returned(self, result)
+        finally:
+            state.calling = False
+        return room and self._life is _ALIVE
 
     def _wrote(self, error: BaseException | None = None, _value: object = None) -> None:
-        _writing.wrote(self, error)
+        """Be the callback of `_write` and `_writev`."""
+        state = self._writable_state
+        if error is not None or state is None or not state.writing:
+            _writing.failed(self, state, error)
+            return
+        state.writing = False
+        state.length -= state.writing_length
+        if state.in_flight is not None:
+            _writing.collect(state)
+        if state.queue and not state.clearing:
+            _writing.clear_queue(self, state)
+        if state.need_drain or state.written or state.side is not _OPEN:
+            _writing.follow_up(self, state)
+
+    @staticmethod
+    def _sort_out(
+        state: WritableState, encoding: Any, callback: Any
+    ) -> "tuple[str, WriteCallback | None]":
+        """Return the encoding and the callback, wherever they were given."""
+        if callable(encoding):
+            encoding, callback = None, encoding
+        if callback is not None and not callable(callback):
+            raise InvalidArgTypeError("callback", "callable", callback)
+        return encoding or state.default_encoding, callback
 
     def _waits(self) -> bool:
         return self._life is Life.CONSTRUCTING
 
     @staticmethod
     def _convert_written(
-        state: WritableState, chunk: Any, encoding: Any
+        state: WritableState, chunk: Any, encoding: str
     ) -> tuple[Any, str, int]:
         """Return chunk, encoding and length as the implementation gets them."""
         if chunk is None:
             raise NullValuesError
-        name = state.default_encoding if encoding is None else encoding
         if isinstance(chunk, str):
-            normalize(name)
+            normalize(encoding)
             if state.object_mode or not state.decode_strings:
-                return chunk, name, 1 if state.object_mode else len(chunk)
-            data = encode(chunk, name)
+                return chunk, encoding, 1 if state.object_mode else len(chunk)
+            data = encode(chunk, encoding)
             return data, "buffer", len(data)
         if state.object_mode:
             return chunk, "buffer", 1

@@ -35,6 +35,8 @@ class WritableState:
         written_due: A tick will call them.
         need_drain: `write()` returned False and ``drain`` was not emitted since.
         on_finish: The callbacks of `end()`.
+        transforming: The callback of the `_write` of a Transform that is at work.
+        unread: The same, of one that waits until its result is read.
         clearing: The queue is being worked off further down the stack.
     """
 
@@ -52,6 +54,8 @@ class WritableState:
         "on_finish",
         "queue",
         "side",
+        "transforming",
+        "unread",
         "writing",
         "writing_length",
         "written",
@@ -76,6 +80,8 @@ class WritableState:
         self.need_drain = False
         self.on_finish: list[WriteCallback] = []
         self.clearing = False
+        self.transforming: Callable[..., None] | None = None
+        self.unread: Callable[..., None] | None = None
 
     def __str__(self) -> str:
         return f"{self.side.name.lower()} {self.length}/{self.high_water_mark}"

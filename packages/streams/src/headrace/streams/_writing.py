@@ -19,72 +19,85 @@ if TYPE_CHECKING:
 
 __all__ = [
     "clear_queue",
+    "collect",
     "drop",
+    "failed",
     "finish_when_flushed",
-    "start",
-    "wrote",
+    "follow_up",
+    "raised",
+    "returned",
 ]
 
 _ALIVE: Final = Life.OPEN
 _OPEN: Final = Writing.OPEN
 
 
-def start(
+def _start(
     stream: "Writable",
     state: "WritableState",
     length: int,
     callbacks: "list[WriteCallback] | WriteCallback | None",
     call: Callable[[], object],
 ) -> None:
-    """Hand data to the implementation by `call`."""
-    state.writing = True
+    """Hand data from the queue to the implementation by `call`.
+
+    `Writable.write` does the same in its own body, for speed.
+    """
+    state.writing = state.calling = True
     state.writing_length = length
     state.in_flight = callbacks
-    state.calling = True
     try:
         result = call()
     except Exception as error:
-        _raised(stream, state, error)
+        raised(stream, state, error)
     else:
-        if result is not None and iscoroutine(result):
-            adopt(stream, result, stream._wrote)
+        if result is not None:
+            returned(stream, result)
     finally:
         state.calling = False
 
 
-def _raised(stream: "Writable", state: "WritableState", error: Exception) -> None:
+def returned(stream: "Writable", result: object) -> None:
+    """Run what `_write` or `_writev` returned if it is an `async def`."""
+    if iscoroutine(result):
+        adopt(stream, result, stream._wrote)
+
+
+def raised(stream: "Writable", state: "WritableState", error: Exception) -> None:
+    """Take an exception of `_write` or `_writev` for its callback."""
     if state.writing:
-        wrote(stream, error)
+        stream._wrote(error)
     else:
         _destroy.fail(stream, error)
 
 
-def wrote(stream: "Writable", error: BaseException | None = None) -> None:
-    """Take the callback of `_write` or `_writev`."""
-    state = stream._writable_state
+def failed(
+    stream: "Writable", state: "WritableState | None", error: BaseException | None
+) -> None:
+    """Take a callback that tells of an error, or comes when none is due."""
+    if stream._life is not _ALIVE:
+        return
     if state is None or not state.writing:
-        if stream._life is _ALIVE:
-            _destroy.fail(stream, MultipleCallbackError())
-        return
-    if error is not None:
-        _destroy.fail(stream, error)  # tells the callbacks, this one first
-        return
-    state.writing = False
-    state.length -= state.writing_length
-    callbacks = state.in_flight
-    if callbacks is not None:
-        state.in_flight = None
-        if isinstance(callbacks, list):
-            state.written += callbacks
-        else:
-            state.written.append(callbacks)
-    if state.queue and not state.clearing:
-        clear_queue(stream, state)
-    if state.written or state.need_drain or state.side is not _OPEN:
-        if state.calling or state.clearing or state.written_due:
-            _after_write_later(stream, state)
-        else:
-            _after_write(stream, state)
+        _destroy.fail(stream, MultipleCallbackError())
+    elif error is not None:
+        _destroy.fail(stream, error)  # tells the callbacks, the chunk's own first
+
+
+def collect(state: "WritableState") -> None:
+    """Note that the callbacks of what has been written are due."""
+    callbacks, state.in_flight = state.in_flight, None
+    if isinstance(callbacks, list):
+        state.written += callbacks
+    elif callbacks is not None:
+        state.written.append(callbacks)
+
+
+def follow_up(stream: "Writable", state: "WritableState") -> None:
+    """Tell what follows from a write, but never from inside `write()`."""
+    if state.calling or state.clearing:
+        _after_write_later(stream, state)
+    elif not state.written_due:
+        _after_write(stream, state)
 
 
 def _after_write_later(stream: "Writable", state: "WritableState") -> None:
@@ -127,7 +140,7 @@ def clear_queue(stream: "Writable", state: "WritableState") -> None:
             else:
                 chunk, encoding, length, callback = queue.popleft()
                 call = partial(stream._write, chunk, encoding, stream._wrote)
-                start(stream, state, length, callback, call)
+                _start(stream, state, length, callback, call)
     finally:
         state.clearing = False
 
@@ -138,7 +151,7 @@ def _write_all(stream: "Writable", state: "WritableState") -> None:
     callbacks = [entry[3] for entry in entries if entry[3] is not None]
     chunks = [(chunk, encoding) for chunk, encoding, _, _ in entries]
     call = partial(stream._writev, chunks, stream._wrote)
-    start(stream, state, state.length, callbacks, call)
+    _start(stream, state, state.length, callbacks, call)
 
 
 def drop(stream: "Writable", state: "WritableState") -> None:
@@ -156,6 +169,7 @@ def drop(stream: "Writable", state: "WritableState") -> None:
     state.written, state.on_finish, state.in_flight = [], [], None
     state.queue.clear()
     state.length = 0
+    state.writing = False
     if callbacks:
         error = stream._errored or StreamDestroyedError(operation)
         for callback in callbacks:
