@@ -125,18 +125,22 @@ class EventIterator(AsyncIterator[A_co], Generic[A_co]):
         self._hold = _Hold(emitter, backlog)
 
     async def __anext__(self) -> A_co:
-        if self._backlog.is_ready:
-            # A source that is always ahead must not shut out everybody else.
-            await loop.checkpoint()
-        while not self._backlog.is_ready:
-            await self._backlog.wait()
-        arguments: A_co = self._backlog.take()
+        try:
+            if self._backlog.is_ready:
+                # A source that is always ahead must not shut out everybody else.
+                await loop.checkpoint()
+            while not self._backlog.is_ready:
+                await self._backlog.wait()
+            arguments: A_co = self._backlog.take()
+        except BaseException:
+            # Whoever keeps the traceback must not keep the iterator listening.
+            del self
+            raise
         return arguments
 
     async def aclose(self) -> None:
         """End the iteration, forget what waits and remove the listeners."""
-        self._backlog.waiting.clear()
-        self._backlog.end()
+        self._backlog.forget()
 
     async def __aenter__(self) -> Self:
         return self
@@ -251,6 +255,11 @@ class _Backlog(_Listening):
         self._is_ended = True
         self.stop()
         self._next.set()
+
+    def forget(self) -> None:
+        self.waiting.clear()
+        self._error = None
+        self.end()
 
     def take(self) -> Any:
         if not self.waiting:
