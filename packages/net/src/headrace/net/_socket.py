@@ -165,7 +165,7 @@ class Socket(SocketBase):
         self._transport = NOT_CONNECTED
         self._peer_ended = self._write_pending = self._flush_owed = False
         self._ended_by_peer = False
-        self._early = self._final_callback = None
+        self._early = self._final_callback = self._read_size = None
         self._opened_waiter = self._closed_waiter = None
 
     def _dial_lookup(
@@ -212,13 +212,17 @@ class Socket(SocketBase):
             return
         if self._receiver is not None:
             self._transport.resume_reading()
+        elif self._read_size is not None:
+            self._read(self._read_size)
         elif self.readable and not self.is_paused():
             self.read(0)
 
     # The stream's hooks
 
     def _read(self, size: int) -> None:
-        if self._receiver is None:
+        if self._link is not _OPEN:
+            self._read_size = size
+        elif self._receiver is None:
             # While nobody reads, at most the high-water mark is taken (spec H-143).
             self._transport.resume_reading(max(0, size - self.readable_length))
 

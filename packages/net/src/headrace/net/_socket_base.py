@@ -49,6 +49,7 @@ class SocketBase(SocketEvents):
     # Few sockets need these: a value of its own is in the instance's dictionary.
     _referenced: bool = True
     _dial: "Dial | None" = None
+    _read_size: int | None = None  # asked for before there was a connection
     _early: Sequence[Chunk] | None = None
     _final_callback: Callable[..., None] | None = None
     _opened_waiter: Waiter[None] | None = None
