@@ -18,9 +18,11 @@ from headrace.events._errors import (
 from headrace.events._symbols import ErrorMonitor, error_monitor
 from headrace.events._typed import (
     BoundEvent,
+    ErrorEvent,
     ErrorListener,
     Event,
     Signal,
+    TableEvent,
     TableListener,
     TypedEmitter,
 )
@@ -29,6 +31,7 @@ from headrace.events._version import __version__
 __all__ = [
     "BoundEvent",
     "Channel",
+    "ErrorEvent",
     "ErrorListener",
     "ErrorMonitor",
     "Event",
@@ -40,6 +43,7 @@ __all__ = [
     "OutOfRangeError",
     "Signal",
     "Subscriber",
+    "TableEvent",
     "TableListener",
     "TypedEmitter",
     "UnhandledError",

@@ -10,7 +10,16 @@ from collections.abc import Callable, Coroutine, Hashable
 from functools import partial
 from pathlib import Path
 from types import CoroutineType
-from typing import Any, ClassVar, Final, Self, TypeAlias, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Final,
+    Self,
+    TypeAlias,
+    TypeVar,
+    overload,
+)
 from weakref import ref
 
 from headrace.events import loop
@@ -173,7 +182,9 @@ class EventEmitter:
     def on(self, event: Hashable, listener: Any = _NOT_GIVEN) -> Any:
         """Add `listener` behind the others; with the event alone, be a decorator.
 
-        The same listener added twice is called twice.
+        The same listener added twice is called twice. `add_listener` is the same
+        method; `once` adds for one call, `prepend_listener` in front of the others, and
+        `prepend_once_listener` does both.
 
         Returns:
             The emitter. The decorator returns the function.
@@ -190,40 +201,44 @@ class EventEmitter:
 
     add_listener = on
 
-    @overload
-    def once(self, event: Hashable, listener: Listener) -> Self: ...
-    @overload
-    def once(self, event: Hashable) -> Callable[[_L], _L]: ...
-    def once(self, event: Hashable, listener: Any = _NOT_GIVEN) -> Any:
-        """Do as `on` for one call: the listener is removed before it is called.
+    if TYPE_CHECKING:
+        # For checkers all ways of adding are `on`. A class with typed events then
+        # writes its overloads once and says this line, too; pyright would hold it to
+        # the signature of a method that is defined here.
+        once = prepend_listener = prepend_once_listener = on
+    else:
 
-        Source: H-149, X-098.
-        """
-        if not callable(listener):
-            return _decorator(self.once, event, listener)
-        self._add(event, _Once(self, event, listener))
-        return self
+        def once(self, event: Hashable, listener: Any = _NOT_GIVEN) -> Any:
+            """Do as `on` for one call: the listener is removed before it is called.
 
-    def prepend_listener(self, event: Hashable, listener: Listener) -> Self:
-        """Add `listener` in front of the others.
+            Source: H-149, X-098.
+            """
+            if not callable(listener):
+                return _decorator(self.once, event, listener)
+            self._add(event, _Once(self, event, listener))
+            return self
 
-        Raises:
-            InvalidArgTypeError: If `listener` is not callable or `event` not hashable.
+        def prepend_listener(self, event: Hashable, listener: Any = _NOT_GIVEN) -> Any:
+            """Do as `on`, but add `listener` in front of the others.
 
-        Source: H-149.
-        """
-        _check_listener(listener)
-        self._add(event, listener, first=True)
-        return self
+            Source: H-149.
+            """
+            if not callable(listener):
+                return _decorator(self.prepend_listener, event, listener)
+            self._add(event, listener, first=True)
+            return self
 
-    def prepend_once_listener(self, event: Hashable, listener: Listener) -> Self:
-        """Do as `prepend_listener` for one call.
+        def prepend_once_listener(
+            self, event: Hashable, listener: Any = _NOT_GIVEN
+        ) -> Any:
+            """Do as `once`, but add `listener` in front of the others.
 
-        Source: H-149.
-        """
-        _check_listener(listener)
-        self._add(event, _Once(self, event, listener), first=True)
-        return self
+            Source: H-149.
+            """
+            if not callable(listener):
+                return _decorator(self.prepend_once_listener, event, listener)
+            self._add(event, _Once(self, event, listener), first=True)
+            return self
 
     def _add(self, event: Hashable, listener: Listener, first: bool = False) -> None:
         existing = self._of(event)

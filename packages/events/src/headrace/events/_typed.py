@@ -20,10 +20,12 @@ from typing import (
 from headrace.events._awaitable import EventIterator, on, once
 from headrace.events._emitter import EventEmitter, Listener
 from headrace.events._errors import InvalidArgTypeError
+from headrace.events._symbols import ErrorMonitor
 
-if TYPE_CHECKING:
-    from headrace.events._symbols import ErrorMonitor
-
+#: The events that come with an error.
+ErrorEvent: TypeAlias = Literal["error"] | ErrorMonitor
+#: The events that tell of listeners.
+TableEvent: TypeAlias = Literal["new_listener", "remove_listener"]
 #: A listener of an event without arguments.
 Signal: TypeAlias = Callable[[], object]
 #: A listener of ``error``.
@@ -138,38 +140,26 @@ class BoundEvent(Generic[*Ts]):
 if TYPE_CHECKING:
     E = TypeVar("E", bound=ErrorListener)
     T = TypeVar("T", bound=TableListener)
-    _Table = Literal["new_listener", "remove_listener"]
 
     class TypedEmitter(EventEmitter):
-        """An emitter whose `on` and `once` take the documented events only.
+        """An emitter that takes by name only what every emitter emits.
 
-        At run time it is `EventEmitter`. Declare the events as `Event` attributes; an
-        event that is known at run time only goes through `custom`.
+        At run time it is `EventEmitter`. Its other events are `Event` attributes; a
+        name that no checker can know goes through `custom`.
         """
 
         @overload  # type: ignore[override]  # known names only, on purpose
-        def on(
-            self, event: Literal["error"] | ErrorMonitor, listener: ErrorListener
-        ) -> Self: ...
+        def on(self, event: ErrorEvent, listener: ErrorListener) -> Self: ...
         @overload
-        def on(self, event: _Table, listener: TableListener) -> Self: ...
+        def on(self, event: TableEvent, listener: TableListener) -> Self: ...
         @overload
-        def on(self, event: Literal["error"] | ErrorMonitor) -> Callable[[E], E]: ...
+        def on(self, event: ErrorEvent) -> Callable[[E], E]: ...
         @overload
-        def on(self, event: _Table) -> Callable[[T], T]: ...
+        def on(self, event: TableEvent) -> Callable[[T], T]: ...
         def on(self, event: Hashable, listener: Listener = ...) -> Any: ...
 
-        @overload  # type: ignore[override]  # known names only, on purpose
-        def once(
-            self, event: Literal["error"] | ErrorMonitor, listener: ErrorListener
-        ) -> Self: ...
-        @overload
-        def once(self, event: _Table, listener: TableListener) -> Self: ...
-        @overload
-        def once(self, event: Literal["error"] | ErrorMonitor) -> Callable[[E], E]: ...
-        @overload
-        def once(self, event: _Table) -> Callable[[T], T]: ...
-        def once(self, event: Hashable, listener: Listener = ...) -> Any: ...
+        once = prepend_listener = on  # type: ignore[assignment]
+        add_listener = prepend_once_listener = on  # type: ignore[assignment]
 
 else:
     TypedEmitter = EventEmitter
