@@ -1,7 +1,7 @@
 """Streams with back-pressure after Node's."""
 
 from headrace.streams._duplex import Duplex
-from headrace.streams._encoding import encode as encode_text
+from headrace.streams._encoding import encode_text
 from headrace.streams._end_of_stream import finished
 from headrace.streams._errors import (
     AbortError,
@@ -35,6 +35,7 @@ from headrace.streams._stream import Stream
 from headrace.streams._transform import PassThrough, Transform
 from headrace.streams._version import __version__
 from headrace.streams._writable import Writable
+from headrace.streams._writable_state import WritableState
 
 __all__ = [
     "AbortError",
@@ -62,6 +63,7 @@ __all__ = [
     "UnknownEncodingError",
     "UnshiftAfterEndEventError",
     "Writable",
+    "WritableState",
     "WriteAfterEndError",
     "__version__",
     "encode_text",

@@ -9,9 +9,9 @@ __all__ = ["BufferList"]
 class BufferList:
     """Chunks in order, with their total length.
 
-    Holds bytes, or text, or objects; an object counts as one. Taking a part of the first
-    chunk moves an offset and copies only the part that is taken, so that a large chunk
-    can be read in small steps.
+    Holds bytes, or text, or objects; an object counts as one. Taking a part of the
+    first chunk moves an offset and copies only the part that is taken, so that a large
+    chunk can be read in small steps.
 
     Attributes:
         chunks: The chunks, oldest first.

@@ -18,7 +18,7 @@ from headrace.streams._state import LIFE, Life, LifeMove, advance
 if TYPE_CHECKING:
     from headrace.streams._stream import Stream
 
-__all__ = ["construct", "destroy", "fail"]
+__all__ = ["construct", "destroy", "fail", "reopen"]
 
 _ALIVE: Final = (Life.OPEN, Life.CONSTRUCTING, Life.FAILED)
 
@@ -40,7 +40,7 @@ def destroy(stream: "Stream", error: BaseException | None) -> None:
 
 
 def fail(stream: "Stream", error: BaseException) -> None:
-    """End `stream` with `error`, as its `auto_destroy` says; only the first one counts."""
+    """End `stream` with `error` as its `auto_destroy` says; only the first counts."""
     if stream._life not in _ALIVE or stream._errored is not None:
         return
     if stream._auto_destroy:
@@ -80,6 +80,14 @@ def _close(stream: "Stream") -> None:
     stream._emit_close()
 
 
+def reopen(stream: "Stream") -> None:
+    """Make a closed stream as good as new; its listeners stay."""
+    stream._life = advance(LIFE, stream._life, LifeMove.REOPEN)
+    stream._errored = None
+    stream._readable_state = None
+    stream._writable_state = None
+
+
 def construct(stream: "Stream") -> None:
     """Run `_construct` with the next tick; the stream waits for it."""
     stream._life = Life.CONSTRUCTING
@@ -109,5 +117,5 @@ def _constructed(stream: "Stream", error: BaseException | None) -> None:
         _run_destroy(stream)
     elif error is not None:
         fail(stream, error)
-    else:
+    elif stream._life is Life.OPEN:
         stream._opened()

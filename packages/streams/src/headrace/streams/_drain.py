@@ -18,7 +18,7 @@ async def drain(stream: Any) -> None:
         if not waiter.is_set:
             waiter.set()
 
-    # ``finish`` and ``close`` too: a stream that was ended meanwhile emits no ``drain``.
+    # ``finish`` and ``close`` too: a stream that is ended meanwhile never drains.
     events = ("drain", "finish", "close")
     for event in events:
         stream.on(event, go_on)

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from headrace.streams._errors import InvalidArgValueError, UnknownEncodingError
 
-__all__ = ["TextDecoder", "encode", "make_decoder", "normalize"]
+__all__ = ["TextDecoder", "encode_text", "make_decoder", "normalize"]
 
 _NODE_NAMES: Final = {
     "utf8": "utf-8",
@@ -69,7 +69,7 @@ def normalize(encoding: object) -> str:
     return _normalize(encoding)
 
 
-def encode(text: str, encoding: str = "utf-8") -> bytes:
+def encode_text(text: str, encoding: str = "utf-8") -> bytes:
     """Return the bytes of `text`.
 
     For `hex` and `base64` it stops at, respectively leaves out, what is no digit.

@@ -3,7 +3,6 @@
 Source: H-160.
 """
 
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from headrace.events import error_monitor
@@ -31,13 +30,21 @@ class Pipe:
         waiting: Whether the destination has yet to emit ``drain``.
     """
 
-    __slots__ = ("_end", "destination", "source", "waiting", "write")
+    __slots__ = (
+        "_end",
+        "_listens_for_drain",
+        "destination",
+        "source",
+        "waiting",
+        "write",
+    )
 
     def __init__(self, source: "Readable", destination: "Writable", *, end: bool):
         self.source = source
         self.destination = destination
         self.waiting = False
-        self._end = end and destination not in (sys.stdout, sys.stderr)
+        self._listens_for_drain = False
+        self._end = end and not destination._is_stdio
         self.write = destination.write
 
     def start(self) -> None:
@@ -78,8 +85,9 @@ class Pipe:
         destination.off(error_monitor, self._on_error)
         destination.off("close", self._on_destination_gone)
         destination.off("finish", self._on_destination_gone)
-        if self.waiting:
+        if self._listens_for_drain:
             destination.off("drain", self._on_drain)
+        if self.waiting:
             self.waiting = False
             if self._may_go_on(state):
                 move_flow(source, state, FlowMove.DRAINED)
@@ -91,8 +99,10 @@ class Pipe:
 
     def hold_back(self) -> None:
         """Hold the source back until the destination has drained."""
-        if not self.waiting:
-            self.waiting = True
+        self.waiting = True
+        if not self._listens_for_drain:
+            # Once for the life of the pipe: every full destination costs less then.
+            self._listens_for_drain = True
             self.destination.on("drain", self._on_drain)
         source = self.source
         state = source._readable_state
@@ -101,7 +111,8 @@ class Pipe:
             source.emit("pause")
 
     def _on_drain(self) -> None:
-        self.destination.off("drain", self._on_drain)
+        if not self.waiting:
+            return
         self.waiting = False
         source = self.source
         state = source._readable_state

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 from headrace.streams import _destroy, _reading
-from headrace.streams._encoding import encode, make_decoder, normalize
+from headrace.streams._encoding import encode_text, make_decoder, normalize
 from headrace.streams._errors import (
     CannotPipeError,
     InvalidArgTypeError,
@@ -192,7 +192,7 @@ class Readable(Stream):
         if state.object_mode and state.decoder is None:
             return chunk
         if isinstance(chunk, str):
-            chunk = encode(chunk, encoding or "utf-8")
+            chunk = encode_text(chunk, encoding or "utf-8")
         elif isinstance(chunk, bytearray | memoryview | bytes):
             chunk = bytes(chunk)
         elif not state.object_mode:
@@ -248,7 +248,7 @@ class Readable(Stream):
             return chunk
         # A decoder of its own: the stream's may hold the first half of a character.
         if isinstance(chunk, str):
-            chunk = encode(chunk, encoding or "utf-8")
+            chunk = encode_text(chunk, encoding or "utf-8")
         elif isinstance(chunk, bytearray | memoryview | bytes):
             chunk = bytes(chunk)
         else:
@@ -305,9 +305,10 @@ class Readable(Stream):
             or not buffer.length
             or buffer.length - count < state.high_water_mark
         ):
+            if not buffer.length:
+                state.need_readable = True
             _reading.fetch(self, state)
-            if not state.reading:
-                count = self._how_much(state, size)
+            count = self._how_much(state, size)
         if not count or self.destroyed:
             state.need_readable = buffer.length <= state.high_water_mark
             chunk = None
@@ -342,6 +343,8 @@ class Readable(Stream):
         elif state.need_readable and enough:
             _reading.emit_readable(self, state)
         elif state.need_readable or not length or length < state.high_water_mark:
+            if not length:
+                state.need_readable = True
             _reading.fetch(self, state)
 
     @staticmethod
@@ -531,7 +534,10 @@ class Readable(Stream):
             _reading.listening_began(self, state)
 
     def _listener_removed(self, event: "Hashable") -> None:
-        if event == "readable" and "readable" not in self._listeners:
+        if event == "data" and "data" not in self._listeners:
+            if self._readable_state is not None:
+                self._readable_state.only_pipe = None
+        elif event == "readable" and "readable" not in self._listeners:
             state = self._readable_state
             if state is not None and self._loop is not None:
                 self._loop.next_tick_for(
@@ -541,7 +547,7 @@ class Readable(Stream):
     def _opened(self) -> None:
         super()._opened()
         state = self._readable_state
-        if state is not None and state.need_readable:
+        if state is not None:
             _reading.read_more(self, state)
 
     def _drop_buffers(self) -> None:

@@ -45,6 +45,11 @@ _FLOWING: Final = Flow.FLOWING
 _LISTENS: Final = (Flow.LISTENING, Flow.LISTENING_PAUSED, Flow.LISTENING_WAITING)
 
 
+def _is_running(stream: "Readable") -> bool:
+    """Return whether events may come: the stream neither failed nor was destroyed."""
+    return stream._life is _ALIVE or stream._life is Life.CONSTRUCTING
+
+
 def fetch(stream: "Readable", state: "ReadableState") -> None:
     """Call `_read` unless one is under way, the data have ended or the stream has."""
     if state.reading or state.side is not _OPEN or stream._life is not _ALIVE:
@@ -70,7 +75,7 @@ def _read_returned(
 
 def read_more(stream: "Readable", state: "ReadableState") -> None:
     """Fill the buffer, with the next tick: the consumer may take it until then."""
-    if not state.more_due and stream._life is _ALIVE:
+    if not state.more_due and _is_running(stream):
         state.more_due = True
         stream.loop().next_tick_for(stream._owner, _read_more, stream, state)
 
@@ -99,7 +104,7 @@ def emit_readable(stream: "Readable", state: "ReadableState") -> None:
 
 def emit_readable_now(stream: "Readable", state: "ReadableState") -> None:
     """Emit ``readable`` if there is reason to, then let a flow go on."""
-    if stream._life is _ALIVE and (state.buffer.length or state.side is not _OPEN):
+    if _is_running(stream) and (state.buffer.length or state.side is not _OPEN):
         state.readable_due = False
         stream.emit("readable")
     state.need_readable = (
@@ -156,7 +161,7 @@ def start_flow(stream: "Readable", state: "ReadableState") -> None:
 
 def _resume(stream: "Readable", state: "ReadableState") -> None:
     state.resume_due = False
-    if stream._life is not _ALIVE:
+    if not _is_running(stream):
         return
     stream.emit("resume")
     flow(stream, state)
@@ -220,7 +225,7 @@ def consumed(stream: "Readable", state: "ReadableState") -> None:
 
 
 def _emit_end(stream: "Readable", state: "ReadableState") -> None:
-    if state.side is not Reading.END_DUE or stream._life is not _ALIVE:
+    if state.side is not Reading.END_DUE or not _is_running(stream):
         return
     state.side = advance(READING, state.side, ReadingMove.EMIT_END)
     try:

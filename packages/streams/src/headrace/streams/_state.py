@@ -7,7 +7,7 @@ A stream as a whole (`Life`)::
 The readable side (`Reading`) and the writable side (`Writing`)::
 
     OPEN -> ENDED -> END_DUE -> END_EMITTED
-    OPEN -> ENDING -> FINALIZING -> FINISHED
+    OPEN -> ENDING -> FINALIZING -> FINISH_DUE -> FINISHED
 
 and who decides when the readable side gives its data away (`Flow`).
 
@@ -42,7 +42,13 @@ __all__ = [
 ]
 
 
-class Life(Enum):
+class _Table(Enum):
+    """An enum that is quick to look up: Enum hashes its name, in Python code."""
+
+    __hash__ = object.__hash__
+
+
+class Life(_Table):
     """A stream from its construction to ``close``."""
 
     CONSTRUCTING = auto()  #: `_construct` has not called back
@@ -54,7 +60,7 @@ class Life(Enum):
     CLOSED = auto()  #: ``close`` was emitted
 
 
-class LifeMove(Enum):
+class LifeMove(_Table):
     """What happens to a stream as a whole."""
 
     CONSTRUCTED = auto()  #: `_construct` called back
@@ -62,6 +68,7 @@ class LifeMove(Enum):
     DESTROY = auto()  #: `destroy()`
     DESTROYED = auto()  #: `_destroy` called back
     CLOSE = auto()  #: the tick of ``close`` has come
+    REOPEN = auto()  #: a socket connects again
 
 
 LIFE: Final[Mapping[tuple[Life, LifeMove], Life]] = {
@@ -75,10 +82,11 @@ LIFE: Final[Mapping[tuple[Life, LifeMove], Life]] = {
     (Life.FAILED, LifeMove.DESTROY): Life.DESTROYING,
     (Life.DESTROYING, LifeMove.DESTROYED): Life.CLOSING,
     (Life.CLOSING, LifeMove.CLOSE): Life.CLOSED,
+    (Life.CLOSED, LifeMove.REOPEN): Life.OPEN,
 }
 
 
-class Reading(Enum):
+class Reading(_Table):
     """The readable side."""
 
     OPEN = auto()  #: more can be pushed
@@ -88,7 +96,7 @@ class Reading(Enum):
     ABSENT = auto()  #: a Duplex made with `readable=False`
 
 
-class ReadingMove(Enum):
+class ReadingMove(_Table):
     """What happens to the readable side."""
 
     END = auto()  #: `push(None)`
@@ -107,32 +115,35 @@ READING: Final[Mapping[tuple[Reading, ReadingMove], Reading]] = {
 }
 
 
-class Writing(Enum):
+class Writing(_Table):
     """The writable side."""
 
     OPEN = auto()  #: `write()` is welcome
     ENDING = auto()  #: `end()` was called, data may be unwritten
     FINALIZING = auto()  #: ``prefinish`` was emitted, `_final` has not called back
+    FINISH_DUE = auto()  #: ``finish`` comes with the next tick
     FINISHED = auto()  #: ``finish`` was emitted
     ABSENT = auto()  #: a Duplex made with `writable=False`
 
 
-class WritingMove(Enum):
+class WritingMove(_Table):
     """What happens to the writable side."""
 
     END = auto()  #: `end()`
     FLUSH = auto()  #: the last chunk was written
-    FINISH = auto()  #: `_final` called back
+    FINALIZE = auto()  #: `_final` called back
+    EMIT_FINISH = auto()  #: the tick of ``finish`` has come
 
 
 WRITING: Final[Mapping[tuple[Writing, WritingMove], Writing]] = {
     (Writing.OPEN, WritingMove.END): Writing.ENDING,
     (Writing.ENDING, WritingMove.FLUSH): Writing.FINALIZING,
-    (Writing.FINALIZING, WritingMove.FINISH): Writing.FINISHED,
+    (Writing.FINALIZING, WritingMove.FINALIZE): Writing.FINISH_DUE,
+    (Writing.FINISH_DUE, WritingMove.EMIT_FINISH): Writing.FINISHED,
 }
 
 
-class Flow(Enum):
+class Flow(_Table):
     """Who decides when the readable side gives its data away."""
 
     UNDECIDED = auto()  #: nobody consumes yet
@@ -144,7 +155,7 @@ class Flow(Enum):
     LISTENING_WAITING = auto()  #: the same, and a flow waits for the listener to go
 
 
-class FlowMove(Enum):
+class FlowMove(_Table):
     """What a consumer does."""
 
     DATA_LISTENER = auto()  #: `on("data")`

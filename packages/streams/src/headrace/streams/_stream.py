@@ -186,6 +186,10 @@ class Stream(EventEmitter):
             state is None or state.side is not Writing.ABSENT
         )
 
+    def _reopen(self) -> None:
+        """Begin a new life after ``close``: for a socket that connects again."""
+        _destroy.reopen(self)
+
     def _opened(self) -> None:
         """Go on with what has waited for `_construct`."""
 

@@ -116,16 +116,13 @@ class Transform(Duplex):
         error: BaseException | None = None,
         value: Any = None,
     ) -> None:
-        state = self._writable_state
-        if error is None and state is not None and state.side is Writing.FINISHED:
-            fail(self, MultipleCallbackError())
-        elif error is not None or self.destroyed:
+        if error is not None or self.destroyed:
             callback(error)
-        else:
-            if value is not None:
-                self.push(value)
-            self.push(None)
-            callback(None)
+            return
+        if value is not None:
+            self.push(value)
+        callback(None)
+        self.push(None)  # after the callback: ``finish`` comes before ``end``
 
 
 class PassThrough(Transform):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from headrace.streams import _writing
 from headrace.streams._destroy import fail
-from headrace.streams._encoding import encode, normalize
+from headrace.streams._encoding import encode_text, normalize
 from headrace.streams._errors import (
     AlreadyFinishedError,
     CannotPipeError,
@@ -53,6 +53,8 @@ class Writable(Stream):
     __slots__ = ()
 
     _has_writable = True
+    #: Whether this is standard output or error, which `pipe` does not end.
+    _is_stdio: bool = False
     _default_writable_mark: ClassVar[int | None] = None
 
     def __init__(self, options: Mapping[str, Any] | None = None, /, **keywords: Any):
@@ -213,7 +215,7 @@ class Writable(Stream):
             normalize(encoding)
             if state.object_mode or not state.decode_strings:
                 return chunk, encoding, 1 if state.object_mode else len(chunk)
-            data = encode(chunk, encoding)
+            data = encode_text(chunk, encoding)
             return data, "buffer", len(data)
         if state.object_mode:
             return chunk, "buffer", 1
@@ -227,9 +229,7 @@ class Writable(Stream):
     ) -> Exception:
         """Tell that a write comes too late; with an event unless already destroyed."""
         error: Exception
-        if state.side is Writing.OPEN or (
-            self.destroyed and state.side is not Writing.FINISHED
-        ):
+        if state.side is _OPEN:
             error = StreamDestroyedError("write")
         else:
             error = WriteAfterEndError()
@@ -360,11 +360,7 @@ class Writable(Stream):
     def writable_ended(self) -> bool:
         """Whether `end()` was called."""
         state = self._writable_state
-        return state is not None and state.side in (
-            Writing.ENDING,
-            Writing.FINALIZING,
-            Writing.FINISHED,
-        )
+        return state is not None and state.side not in (_OPEN, Writing.ABSENT)
 
     @property
     def writable_finished(self) -> bool:

@@ -6,7 +6,7 @@ Source: H-163.
 from collections.abc import Callable
 from functools import partial
 from inspect import iscoroutine
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from headrace.streams import _destroy
 from headrace.streams._errors import MultipleCallbackError, StreamDestroyedError
@@ -156,24 +156,21 @@ def _write_all(stream: "Writable", state: "WritableState") -> None:
 
 def drop(stream: "Writable", state: "WritableState") -> None:
     """Tell everyone who waits that nothing will be written any more."""
-    callbacks: list[Any] = state.written
-    if isinstance(state.in_flight, list):
-        callbacks += state.in_flight
-    elif state.in_flight is not None:
-        callbacks.append(state.in_flight)
-    callbacks += [entry[3] for entry in state.queue if entry[3] is not None]
-    operation = "write"
-    if state.side is not Writing.FINISHED:
-        callbacks += state.on_finish
-        operation = "write" if len(callbacks) > len(state.on_finish) else "end"
-    state.written, state.on_finish, state.in_flight = [], [], None
+    tell = partial(stream.loop().next_tick_for, stream._owner)
+    for callback in state.written:
+        tell(callback, None)
+    state.written = []
+    collect(state)  # what is in flight comes first, then what waits behind it
+    unwritten = state.written
+    unwritten += [entry[3] for entry in state.queue if entry[3] is not None]
+    for callback in unwritten:
+        tell(callback, stream._errored or StreamDestroyedError("write"))
+    for callback in state.on_finish:
+        tell(callback, stream._errored or StreamDestroyedError("end"))
+    state.written, state.on_finish = [], []
     state.queue.clear()
     state.length = 0
     state.writing = False
-    if callbacks:
-        error = stream._errored or StreamDestroyedError(operation)
-        for callback in callbacks:
-            stream.loop().next_tick_for(stream._owner, callback, error)
 
 
 def finish_when_flushed(stream: "Writable", state: "WritableState") -> None:
@@ -203,15 +200,26 @@ def _finalized(
     elif error is not None:
         _destroy.fail(stream, error)
     else:
-        state.side = advance(WRITING, state.side, WritingMove.FINISH)
-        callbacks, state.on_finish = state.on_finish, []
-        next_tick_for = stream.loop().next_tick_for
-        for callback in callbacks:
-            next_tick_for(stream._owner, callback, None)
-        next_tick_for(stream._owner, _finish, stream)
+        state.side = advance(WRITING, state.side, WritingMove.FINALIZE)
+        stream.loop().next_tick_for(stream._owner, _finish, stream, state)
 
 
-def _finish(stream: "Writable") -> None:
+def _finish(stream: "Writable", state: "WritableState") -> None:
+    if stream._life is not _ALIVE:
+        return
+    state.side = advance(WRITING, state.side, WritingMove.EMIT_FINISH)
+    callbacks, state.on_finish = state.on_finish, []
+    if not callbacks:
+        _emit_finish(stream)
+        return
+    # Each in a tick of its own, so that one that raises does not stop the others.
+    next_tick_for = stream.loop().next_tick_for
+    for callback in callbacks:
+        next_tick_for(stream._owner, callback, None)
+    next_tick_for(stream._owner, _emit_finish, stream)
+
+
+def _emit_finish(stream: "Writable") -> None:
     if stream._life is not _ALIVE:
         return
     try:
