@@ -22,6 +22,19 @@ def _one_turn() -> "Generator[None, None, None]":
     yield
 
 
+async def _run(task: "Task") -> None:
+    """Run `task`; meant to be begun by hand.
+
+    A native task that is cancelled before its first step runs nothing of its coroutine,
+    not even a `finally`, unless the coroutine is in it already.
+    """
+    try:
+        await _one_turn()
+        await task.run()
+    finally:
+        task.finish()
+
+
 def _is_cancelled(task: "Task") -> bool:
     native = task.handle
     return isinstance(native, asyncio.Task) and native.cancelling() > 0
@@ -61,7 +74,8 @@ class AsyncioLoop(Loop):
 
     def _start(self, task: "Task") -> None:
         self._keep()
-        run = task.run()
+        run = _run(task)
+        run.send(None)
         # Entered, so that what an eager task schedules does not run inside this call.
         nested, self._busy = self._busy, True
         try:
@@ -70,8 +84,6 @@ class AsyncioLoop(Loop):
             self._busy = nested
             self._see_to_ticks()
         task.handle = native
-        # Not a `finally` in run(): a task cancelled before its first step runs nothing.
-        native.add_done_callback(task.finish)
         if self._ending:
             native.cancel()
 
@@ -127,7 +139,8 @@ class AsyncioLoop(Loop):
 
     def forget(self, task: "Task") -> None:
         super().forget(task)
-        self._maybe_end()
+        if not self._tasks:
+            self._maybe_end()
 
     def _maybe_end(self) -> None:
         parked = self._parked_keeper
@@ -169,20 +182,21 @@ class AsyncioLoop(Loop):
             if not dying and not self._closers:
                 return
 
-    # Sockets
+    # Sockets, by number: asyncio raises and drops a KeyError for each that is new to it,
+    # and puts the repr in, which for a socket object takes two system calls.
 
     def watch_readable(
         self, sock: "socket.socket", callback: "Callable[[], object]"
     ) -> None:
-        self._native.add_reader(sock, callback)
+        self._native.add_reader(sock.fileno(), callback)
 
     def unwatch_readable(self, sock: "socket.socket") -> None:
-        self._native.remove_reader(sock)
+        self._native.remove_reader(sock.fileno())
 
     def watch_writable(
         self, sock: "socket.socket", callback: "Callable[[], object]"
     ) -> None:
-        self._native.add_writer(sock, callback)
+        self._native.add_writer(sock.fileno(), callback)
 
     def unwatch_writable(self, sock: "socket.socket") -> None:
-        self._native.remove_writer(sock)
+        self._native.remove_writer(sock.fileno())

@@ -137,23 +137,6 @@ class Loop(ABC):
             if ticks:  # a KeyboardInterrupt or SystemExit is on its way out
                 self._see_to_ticks()
 
-    def enter(self, owner: "Owner | None") -> "tuple[bool, Owner | None]":
-        """Begin what `deliver` does, for a step of a coroutine; `leave` ends it.
-
-        Returns what `leave` needs.
-
-        An eager task takes its first step inside the delivery that spawned it.
-        """
-        self.drain()
-        nested, previous = self._busy, self.owner
-        self._busy, self.owner = True, owner
-        return nested, previous
-
-    def leave(self, nested: bool, previous: "Owner | None") -> None:
-        """End what `enter` began."""
-        self._busy, self.owner = nested, previous
-        self.drain()
-
     def drain(self) -> None:
         """Run all ticks now, unless a delivery or a drain is running already."""
         if self.ticks and not self._busy:

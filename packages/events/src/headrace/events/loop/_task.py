@@ -1,5 +1,6 @@
 """Coroutines that run on somebody's behalf."""
 
+import types
 from typing import TYPE_CHECKING, Any
 
 from headrace.events.loop._waiter import Waiter
@@ -23,6 +24,7 @@ class Task:
 
     __slots__ = (
         "__weakref__",
+        "_begun",
         "_coroutine",
         "_done",
         "_on_error",
@@ -45,6 +47,7 @@ class Task:
         self._coroutine = coroutine
         self._on_error = on_error
         self._waiter: Waiter[None] | None = None
+        self._begun = False
         self._done = False
 
     def __repr__(self) -> str:
@@ -78,56 +81,41 @@ class Task:
 
     async def run(self) -> None:
         """Run the coroutine to its end; the runtime's own task awaits this."""
+        self._begun = True
         try:
-            await Steps(self.loop, self.owner, self._coroutine)
+            await self._steps()
         except Exception as error:
             if self._on_error is None:
                 self.loop.report(error, self, self.owner)
             else:
                 self.loop.deliver(self.owner, self._on_error, error)
 
-    def finish(self, _: object = None) -> None:
-        """Take note of the end; the runtime calls this once."""
-        self._done = True
-        self._on_error = self.handle = self.owner = None
-        self.loop.forget(self)
-        if self._waiter is not None:
-            self._waiter.set()
-        # One that was cancelled before its first step has never been awaited.
-        self.loop.deliver(None, self._coroutine.close)
+    @types.coroutine
+    def _steps(self) -> "Generator[Any, Any, None]":
+        """Await the coroutine so that each of its steps runs as a delivery.
 
-
-class Steps:
-    """Awaits a coroutine so that each of its steps runs as a delivery for its owner.
-
-    Ticks that a step causes run at its end, in the same turn of the loop, and what a
-    step schedules is scheduled on behalf of the owner.
-    """
-
-    __slots__ = ("_coroutine", "_loop", "_owner")
-
-    def __init__(
-        self,
-        loop: "Loop",
-        owner: "Owner | None",
-        coroutine: "Coroutine[Any, Any, object]",
-    ) -> None:
-        self._loop, self._owner, self._coroutine = loop, owner, coroutine
-
-    def __await__(self) -> "Generator[Any, Any, None]":
-        loop, owner, coroutine = self._loop, self._owner, self._coroutine
+        Ticks that a step causes run at its end, in the same turn of the loop, and what
+        a step schedules is scheduled on behalf of the owner. Written out here instead
+        of calling `deliver`, because a step returns or raises what the runtime needs.
+        """
+        loop, owner, coroutine = self.loop, self.owner, self._coroutine
         step: Callable[[Any], Any] = coroutine.send
         value: Any = None
         while True:
             trap: Any = None
             raised: BaseException | None = None
-            nested, previous = loop.enter(owner)
+            if loop.ticks:
+                loop.drain()
+            # Busy already: an eager task begins inside the delivery that spawned it.
+            busy, previous = loop._busy, loop.owner
+            loop._busy, loop.owner = True, owner
             try:
                 trap = step(value)
             except BaseException as error:
                 raised = error
-            # After the except clause: an exception in a tick has nothing to do with it.
-            loop.leave(nested, previous)
+            loop._busy, loop.owner = busy, previous
+            if loop.ticks:
+                loop.drain()
             if raised is not None:
                 if isinstance(raised, StopIteration):
                     return
@@ -141,3 +129,15 @@ class Steps:
             except BaseException as error:
                 value = error
                 step = coroutine.throw
+
+    def finish(self) -> None:
+        """Take note of the end; the runtime calls this."""
+        if self._done:
+            return
+        self._done = True
+        self._on_error = self.handle = self.owner = None
+        self.loop.forget(self)
+        if self._waiter is not None:
+            self._waiter.set()
+        if not self._begun:  # cancelled before its first step
+            self._coroutine.close()

@@ -1,0 +1,105 @@
+"""`Waiter`: one outcome for any number of tasks, before it comes or after."""
+
+import gc
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint as native_checkpoint
+
+from headrace.events import loop
+from headrace.events.loop import Waiter
+
+
+async def collect(waiter: Waiter[str], seen: list[str]) -> None:
+    seen.append(await waiter.wait())
+
+
+async def test_loop_waiter_gives_a_value_that_is_there() -> None:
+    """`wait` is state-based: it works after `set`, and as often as one likes."""
+    waiter: Waiter[int] = loop.current().waiter()
+    assert not waiter.is_set
+    waiter.set(5)
+    assert waiter.is_set
+    assert [await waiter.wait(), await waiter.wait()] == [5, 5]
+
+
+async def test_loop_waiter_wakes_everybody() -> None:
+    """All tasks that wait get the value."""
+    waiter: Waiter[str] = Waiter()
+    seen: list[str] = []
+    async with anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(collect, waiter, seen)
+        await anyio.wait_all_tasks_blocked()
+        assert repr(waiter) == "<Waiter waiting, 3 parked>"
+        waiter.set("value")
+    assert seen == ["value"] * 3
+    assert repr(waiter) == "<Waiter set, 0 parked>"
+
+
+async def test_loop_waiter_raises_what_it_was_failed_with() -> None:
+    """`fail` raises for those who wait and for those who come later."""
+    waiter: Waiter[None] = Waiter()
+    error = ZeroDivisionError()
+    loop.next_tick(waiter.fail, error)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError) as raised:
+            await waiter.wait()
+        assert raised.value is error
+    assert repr(waiter) == "<Waiter failed, 0 parked>"
+
+
+async def test_loop_waiter_keeps_its_first_outcome() -> None:
+    """The first `set` or `fail` wins, later ones do nothing."""
+    waiter: Waiter[int] = Waiter()
+    waiter.set(1)
+    waiter.set(2)
+    waiter.fail(ZeroDivisionError())
+    assert await waiter.wait() == 1
+    failed: Waiter[int] = Waiter()
+    failed.fail(ZeroDivisionError())
+    failed.fail(KeyError())
+    failed.set(1)
+    with pytest.raises(ZeroDivisionError):
+        await failed.wait()
+
+
+async def test_loop_waiter_survives_a_cancelled_wait() -> None:
+    """A cancelled wait is forgotten; others still get the value."""
+    waiter: Waiter[str] = Waiter()
+    seen: list[str] = []
+    async with anyio.create_task_group() as group:
+        group.start_soon(collect, waiter, seen)
+        with anyio.move_on_after(0):
+            await waiter.wait()
+        await anyio.wait_all_tasks_blocked()
+        assert repr(waiter) == "<Waiter waiting, 1 parked>"
+        waiter.set("value")
+    assert seen == ["value"]
+
+
+async def test_loop_waiter_may_be_set_and_its_wait_cancelled_at_once() -> None:
+    """A value that comes together with a cancellation is not lost for others."""
+    waiter: Waiter[str] = Waiter()
+    seen: list[str] = []
+    async with anyio.create_task_group() as group:
+        with anyio.CancelScope() as scope:
+            group.start_soon(collect, waiter, seen)
+
+            async def set_and_cancel() -> None:
+                waiter.set("value")
+                scope.cancel()
+
+            group.start_soon(set_and_cancel)
+            await waiter.wait()
+        await native_checkpoint()
+    assert seen == ["value"]
+
+
+async def test_loop_waiter_nobody_waited_for_is_silent() -> None:
+    """An error that nobody awaits raises no warning about a lost exception."""
+    waiter: Waiter[None] = Waiter()
+    waiter.fail(ZeroDivisionError())
+    del waiter
+    gc.collect()
+    await native_checkpoint()
