@@ -34,7 +34,11 @@ class Dialler(Protocol):
     _owner: Owner | None
 
     def _dial_lookup(
-        self, error: Exception | None, address: str | None, family: int | None, host: str
+        self,
+        error: Exception | None,
+        address: str | None,
+        family: int | None,
+        host: str,
     ) -> None: ...
     def _dial_connected(self, sock: socket.socket, remote: Any) -> None: ...
     def _dial_failed(self, error: Exception) -> None: ...
@@ -112,7 +116,11 @@ class Dial:
         self._dial(self._reachable(_lookup.interleave(found)))
 
     def _tell(
-        self, error: Exception | None, address: str | None, family: int | None, host: str
+        self,
+        error: Exception | None,
+        address: str | None,
+        family: int | None,
+        host: str,
     ) -> None:
         dialler = self._dialler
         lookup = dialler._dial_lookup
@@ -153,9 +161,7 @@ class Dial:
         self.abort()
         remote = attempt.candidate.sockaddr
         deliver = self.loop.deliver
-        deliver(
-            self._dialler._owner, self._dialler._dial_connected, sock, remote
-        )
+        deliver(self._dialler._owner, self._dialler._dial_connected, sock, remote)
 
     def refused(self, attempt: "Attempt", error: Exception) -> None:
         """Go on with the next address; with none left, fail."""
@@ -169,9 +175,7 @@ class Dial:
     def _fail(self, error: Exception) -> None:
         if not self._done:
             self.abort()
-            self.loop.deliver(
-                self._dialler._owner, self._dialler._dial_failed, error
-            )
+            self.loop.deliver(self._dialler._owner, self._dialler._dial_failed, error)
 
     def abort(self) -> None:
         """Give up; nothing is called back any more."""
@@ -247,9 +251,7 @@ class Attempt:
         if not number:
             self._connected()
         elif self.candidate.family == AF_UNIX and number == errno.EAGAIN:
-            self._timer = self._dial.loop.call_later(
-                _UNIX_RETRY_DELAY, self._connect
-            )
+            self._timer = self._dial.loop.call_later(_UNIX_RETRY_DELAY, self._connect)
             self._timer.unref()
         elif number in _UNDER_WAY:
             self._dial.loop.watch_writable(sock, self._answered)

@@ -1,8 +1,8 @@
 """The errors of this package: one small tree, each with Node's `code` (spec H-011).
 
-What the system reports arrives as an `OSError` of the class that a Python caller expects
-(`ConnectionRefusedError`, `FileNotFoundError`, ...), which also is a `SocketError` and
-knows the call that failed and the address it was made for.
+What the system reports arrives as an `OSError` of the class that a Python caller
+expects (`ConnectionRefusedError`, `FileNotFoundError`, ...), which also is a
+`SocketError` and knows the call that failed and the address it was made for.
 """
 
 import builtins

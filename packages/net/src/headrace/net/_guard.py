@@ -1,7 +1,7 @@
 """What `async with server` and `async with socket` have in common.
 
-trio has no handler for exceptions that nobody catches, so while somebody is inside such a
-block, an exception of a callback that the server or socket owns ends the block and is
+trio has no handler for exceptions that nobody catches, so while somebody is inside such
+a block, an exception of a callback that the server or socket owns ends the block and is
 raised out of it (spec H-010). asyncio has a handler; there the block goes on.
 """
 
@@ -55,11 +55,8 @@ class Guard:
             logger.error("one more exception in a callback", exc_info=error)
         return True
 
-    async def leave(self, error: BaseException | None) -> bool:
+    async def leave(self, error: BaseException | None) -> None:
         """Close what the block was for: gracefully if the block has not failed.
-
-        Returns:
-            True if the exception that ended the block was only our own cancellation.
 
         Raises:
             BaseException: What `take` was given; what went wrong while closing.
@@ -73,15 +70,19 @@ class Guard:
         if present is not None:
             with anyio.CancelScope(shield=True):
                 await self._abort()
-        traceback = None if present is None else present.__traceback__
-        ours = bool(self._scope.__exit__(type(present), present, traceback))
+        ours = self._leave_scope(present)
         if self._error is not None:
             if present is None or ours:
                 raise self._error
             logger.error("an exception in a callback", exc_info=self._error)
-        if present is not None and present is not error and not ours:
+        if present is not None and present is not error:
             raise present
-        return ours
+
+    def _leave_scope(self, error: BaseException | None) -> bool:
+        """Return whether `error` was only our own cancellation."""
+        if error is None:
+            return bool(self._scope.__exit__(None, None, None))
+        return bool(self._scope.__exit__(type(error), error, error.__traceback__))
 
 
 def _on_trio() -> bool:

@@ -4,8 +4,8 @@
     NEW --adopt--> OPEN          CLOSED --connect--> CONNECTING
     NEW, CONNECTING --close--> CLOSED
 
-How far the two directions of an open connection have come is the business of the streams
-(`headrace.streams`, Reading and Writing); that ``close`` comes last and once, too.
+How far the two directions of an open connection have come is the business of the
+streams (their `Reading` and `Writing`); that ``close`` comes last and once, too.
 
 Rules that hold in every state:
 

@@ -25,7 +25,7 @@ class FileId(NamedTuple):
 def needs_lookup(options: Mapping[str, Any]) -> bool:
     """Return whether the host is a name."""
     host = options.get("host")
-    return bool(host) and "port" in options and literal(host, 0) is None
+    return "port" in options and bool(host) and literal(str(host), 0) is None
 
 
 def open_now(options: Mapping[str, Any]) -> socket.socket:

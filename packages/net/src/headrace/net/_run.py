@@ -31,15 +31,15 @@ def run(
 ) -> T: ...
 def run(
     main: Callable[..., Any],
-    *args: Any,
+    *args: object,
     backend: str = "asyncio",
     backend_options: Mapping[str, Any] | None = None,
 ) -> Any:
     """Start a loop, call `main`, and return its result when nothing is left to do.
 
     What counts: listening servers, sockets that connect or are open, timers, coroutines
-    of async listeners, look-ups, ticks; not what was unref'd. What is still open then is
-    closed in silence.
+    of async listeners, look-ups, ticks; not what was unref'd. What is still open then
+    is closed in silence.
 
     Args:
         main: A plain or an async function.

@@ -7,7 +7,7 @@ from typing import Final
 
 Chunk = bytes | memoryview
 
-#: Linux and macOS take at most 1024 pieces in one call; more than some dozen gain nothing.
+#: Linux and macOS take up to 1024 pieces in a call; more than some dozen gain nothing.
 MAX_PIECES: Final = 64
 
 

@@ -1,7 +1,8 @@
 """Server: listens, accepts, and knows its connections.
 
-    IDLE --listen--> STARTING --bound--> LISTENING --close--> CLOSING --no connection--> IDLE
-    STARTING --an error--> IDLE          STARTING --close--> CLOSING
+IDLE --listen--> STARTING --bound--> LISTENING --close--> CLOSING
+STARTING --an error--> IDLE          STARTING --close--> CLOSING
+CLOSING --the last connection has ended--> IDLE
 """
 
 import errno
@@ -14,13 +15,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from headrace.events.loop import Loop, Owner, Waiter, current
-from headrace.net import _listen, _lookup, _sockopts
+from headrace.net import _listen, _lookup
 from headrace.net._address import Address, from_sockaddr
 from headrace.net._errors import (
     AlreadyListeningError,
-    IllegalMoveError,
     ServerNotRunningError,
-    SocketError,
 )
 from headrace.net._events import ServerEvents
 from headrace.net._guard import Guard
@@ -46,9 +45,7 @@ logger = logging.getLogger("headrace.net")
 ACCEPTS_PER_EVENT: Final = 32
 #: How long to wait when the process or the system is out of descriptors or memory.
 _EXHAUSTED_DELAY: Final = 0.25
-_EXHAUSTED: Final = frozenset(
-    {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-)
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class Listening(Enum):
@@ -125,8 +122,8 @@ class Server(ServerEvents):
             *args: `port[, host][, backlog]`, a path, a bound socket, another server, or
                 one mapping of options; then a one-time listener of ``listening``.
             **options: `port` (0 or none: any), `host` (none: all addresses, IPv6 and
-                IPv4), `path`, `fd`, `handle`, `backlog` (511), `ipv6_only`, `reuse_port`,
-                `exclusive` (accepted and ignored: there is no cluster).
+                IPv4), `path`, `fd`, `handle`, `backlog` (511), `ipv6_only`,
+                `reuse_port`, `exclusive` (ignored: there is no cluster).
 
         Returns:
             The server.
@@ -350,7 +347,7 @@ class Server(ServerEvents):
         return self._state is Listening.LISTENING
 
     def address(self) -> Address | str | None:
-        """Return where the server listens: an `Address`, a path, or None if it does not.
+        """Return where the server listens: `Address`, path, or None if it does not.
 
         Source: spec H-035.
         """
@@ -360,7 +357,9 @@ class Server(ServerEvents):
         address = from_sockaddr(self._socket.family, name)
         if address is not None:
             return address
-        return name if isinstance(name, str) else name.decode("utf-8", "surrogateescape")
+        return (
+            name if isinstance(name, str) else name.decode("utf-8", "surrogateescape")
+        )
 
     def get_connections(self, callback: Callable[..., object]) -> Self:
         """Call `callback(None, count)` with the number of connections.
@@ -439,7 +438,7 @@ class Server(ServerEvents):
             coroutine.close()
             raise
         owner: Owner = self
-        reject = partial(self._reject, loop, owner, event, args)
+        reject = partial(self._reject, event, args)
         if event == "connection" and args and isinstance(args[0], Socket):
             # A bug in a handler ends its connection, not the server (spec H-010).
             owner = args[0]
@@ -501,10 +500,11 @@ class Server(ServerEvents):
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> bool:
+    ) -> None:
         """Close gracefully; destroy everything at once if the block has failed."""
         guard, self._guard = self._guard, None
-        return guard is not None and await guard.leave(error)
+        if guard is not None:
+            await guard.leave(error)
 
     async def _abort_block(self) -> None:
         self._close_now()

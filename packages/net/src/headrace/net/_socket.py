@@ -1,8 +1,8 @@
 """Socket: one connection as a Duplex stream.
 
 `_link.py` has the table of its life. Two ways lead to the bytes: the stream (events,
-`read`, `async for`, `write`), or a `Receiver` that takes them straight from the transport
-(`consume`, `send`), which is what protocols use.
+`read`, `async for`, `write`), or a `Receiver` that takes them straight from the
+transport (`consume`, `send`), which is what protocols use.
 """
 
 import errno
@@ -161,7 +161,19 @@ class Socket(SocketBase):
 
     def _forget_connection(self) -> None:
         """Begin anew, with the listeners and settings of before."""
-        self._revive()
+        readable, writable = self._readable_state, self._writable_state
+        flowing = self.readable_flowing
+        self._reopen()
+        if readable is not None:
+            self._make_readable_state(readable.high_water_mark)
+            if readable.encoding is not None:
+                self.set_encoding(readable.encoding)
+        if writable is not None:
+            self._make_writable_state(writable.high_water_mark)
+        if flowing:
+            self.resume()
+        if self.listener_count("readable"):
+            self._listener_added("readable")
         self._transport = NOT_CONNECTED
         self._peer_ended = self._write_pending = self._flush_owed = False
         self._ended_by_peer = False
@@ -169,7 +181,11 @@ class Socket(SocketBase):
         self._opened_waiter = self._closed_waiter = None
 
     def _dial_lookup(
-        self, error: Exception | None, address: str | None, family: int | None, host: str
+        self,
+        error: Exception | None,
+        address: str | None,
+        family: int | None,
+        host: str,
     ) -> None:
         self.emit("lookup", error, address, family, host)
 
@@ -230,9 +246,7 @@ class Socket(SocketBase):
         if not self.push(bytes(data)):
             self._transport.pause_reading()
 
-    def _write(
-        self, chunk: Any, encoding: str, callback: Callable[..., None]
-    ) -> None:
+    def _write(self, chunk: Any, encoding: str, callback: Callable[..., None]) -> None:
         self._write_all([chunk], callback)
 
     def _writev(
@@ -415,8 +429,8 @@ class Socket(SocketBase):
             chunks: Bytes, or views of bytes, that do not change until they are sent.
 
         Returns:
-            True if all is with the system; else `Receiver.flushed` follows when it is. A
-            network error does not raise: `Receiver.connection_lost` follows.
+            True if all is with the system; else `Receiver.flushed` follows when it is.
+            A network error does not raise: `Receiver.connection_lost` follows.
         """
         if self._transport.write(chunks):
             return True
@@ -488,13 +502,13 @@ class Socket(SocketBase):
         event: Hashable,
         args: tuple[Any, ...],
     ) -> None:
-        """Run an async listener; it ends with the server, or with `async with socket`."""
+        """Run an async listener; it ends with the server, or with `async with self`."""
         keeper = self._server._keeper if self._server is not None else self._keeper
         if keeper is None:
             keeper = self._keeper = TaskKeeper()
         loop = self.loop()
         owner = self._owner
-        reject = partial(self._reject, loop, owner, event, args)
+        reject = partial(self._reject, event, args)
         keeper.spawn(loop, coroutine, owner, reject)
 
     # Python's way
@@ -549,10 +563,11 @@ class Socket(SocketBase):
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> bool:
+    ) -> None:
         """Close, and wait for the async listeners; at once if the block has failed."""
         guard, self._guard = self._guard, None
-        return guard is not None and await guard.leave(error)
+        if guard is not None:
+            await guard.leave(error)
 
     async def _close_block(self) -> None:
         await self.aclose()

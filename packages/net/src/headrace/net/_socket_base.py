@@ -5,7 +5,6 @@
 
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from headrace.events.loop import NoRunningLoopError, Owner, Waiter
@@ -169,9 +168,7 @@ class SocketBase(SocketEvents):
         self._transport.set_no_delay(self._no_delay)
         return self
 
-    def set_keep_alive(
-        self, enable: bool = False, initial_delay: float = 0.0
-    ) -> Self:
+    def set_keep_alive(self, enable: bool = False, initial_delay: float = 0.0) -> Self:
         """Let the system probe the connection while it is idle (SO_KEEPALIVE).
 
         Args:
@@ -233,7 +230,7 @@ class SocketBase(SocketEvents):
 
     @property
     def bytes_written(self) -> int:
-        """Bytes sent on the present, or the last, connection, and those that wait to be."""
+        """Bytes written on the present, or the last, connection, sent or waiting."""
         return self._transport.bytes_written + self._unwritten()
 
     def _unwritten(self) -> int:

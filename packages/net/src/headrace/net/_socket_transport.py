@@ -13,9 +13,9 @@ The write side::
     any but CLOSED --a send fails--> FAILED
     any --abort, reset, lost--> CLOSED
 
-After FAILED the read side goes on until it ends, fails or is paused; then the connection
-is lost with the error of the send. (Paused: a reader that waits for its writes to be
-flushed would wait for ever.)
+After FAILED the read side goes on until it ends, fails or is paused; then the
+connection is lost with the error of the send. (Paused: a reader that waits for its
+writes to be flushed would wait for ever.)
 """
 
 import errno

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from headrace.events.loop import Loop, Owner, Task
 
-#: Finished tasks are looked for when there are more than this, and each time they double.
+#: Finished tasks are looked for above this number, and then whenever it has doubled.
 _PRUNE_ABOVE: Final = 16
 
 

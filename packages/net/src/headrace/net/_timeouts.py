@@ -1,7 +1,7 @@
 """A socket's idle timer, re-armed lazily.
 
-Activity only notes the time. The timer looks at that note when it fires and sleeps on for
-what is missing, so a busy socket costs one timer per timeout, not one per read.
+Activity only notes the time. The timer looks at that note when it fires and sleeps on
+for what is missing, so a busy socket costs one timer per timeout, not one per read.
 """
 
 from collections.abc import Callable

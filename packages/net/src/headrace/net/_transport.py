@@ -16,12 +16,14 @@ goes to the holder's owner. Nothing is called from inside a method of the transp
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from headrace.events.loop import Loop, Owner
 from headrace.net._address import Address
 from headrace.net._errors import SocketClosedError
-from headrace.net._timeouts import IdleTimer
+
+if TYPE_CHECKING:
+    from headrace.net._timeouts import IdleTimer
 
 Chunk = bytes | memoryview
 OnData = Callable[[memoryview], None]
