@@ -37,6 +37,20 @@ class SendQueue:
         """Return the first chunks, as many as one system call should take."""
         return list(islice(self._chunks, MAX_PIECES))
 
+    def take(self, size: int) -> bytes:
+        """Return the first `size` bytes, or all that there are, and drop them."""
+        if self.size > size:
+            pieces, missing = [], size
+            for chunk in self._chunks:
+                pieces.append(chunk[:missing])
+                missing -= len(pieces[-1])
+                if not missing:
+                    break
+        else:
+            pieces, missing = list(self._chunks), size - self.size
+        self.consume(size - missing)
+        return b"".join(pieces)
+
     def consume(self, size: int) -> None:
         """Drop the first `size` bytes: they were sent."""
         self.size -= size

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from headrace.events.loop import Loop, Waiter, current
+from headrace.net._anyio import AnyioTransport
 from headrace.net._connect import Dial
 from headrace.net._errors import (
     InvalidHandleTypeError,
@@ -586,4 +587,4 @@ def _transport_for(holder: Socket, handle: Any) -> Transport:
     if isinstance(handle, socket.socket):
         handle.setblocking(False)
         return SocketTransport(current(), holder, holder._push_data, handle)
-    raise NotImplementedError
+    return AnyioTransport(current(), holder, holder._push_data, handle)
