@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -119,14 +120,15 @@ def test_loop_end_does_not_abort_what_was_detached(run: Run) -> None:
     log: list[str] = []
 
     async def main() -> None:
-        here, closer = loop.current(), Open(log)
+        here, closer = loop.current(), Open(log, "detached")
+        here.attach(Open(log, "attached"))
         here.attach(closer)
         here.detach(closer)
         here.detach(closer)
         await loop.checkpoint()
 
     run(main)
-    assert log == []
+    assert log == ["attached", "tick of attached"]
 
 
 def test_loop_end_aborts_what_an_abort_attaches(run: Run) -> None:
@@ -143,6 +145,27 @@ def test_loop_end_aborts_what_an_abort_attaches(run: Run) -> None:
 
     run(main)
     assert log == ["early", "tick of early", "late", "tick of late"]
+
+
+def test_loop_end_aborts_what_a_cleanup_attaches(run: Run) -> None:
+    """A coroutine that opens something while it is being cancelled leaves no trace."""
+    log: list[str] = []
+
+    async def reopen() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await loop.checkpoint()
+                loop.current().attach(Open(log))
+
+    async def main() -> None:
+        loop.spawn(reopen())
+        await loop.checkpoint()
+        await loop.checkpoint()
+
+    run(main)
+    assert log == ["abort", "tick of abort"]
 
 
 def test_loop_end_goes_on_after_an_abort_that_fails(
@@ -406,6 +429,27 @@ def test_loop_exit_ends_the_program(
     assert log == ["abort", "tick of abort"]
     if run is run_trio:
         assert [record.levelno for record in caplog.records] == [logging.CRITICAL]
+
+
+def test_loop_exit_on_trio_in_a_thread_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Only the main thread can be interrupted; elsewhere the log must do (H-010)."""
+    ended: list[str] = []
+
+    def stop() -> None:
+        raise SystemExit
+
+    async def main() -> None:
+        loop.next_tick(stop)
+        await loop.checkpoint()
+        ended.append("main")
+
+    thread = threading.Thread(target=trio.run, args=(main,))
+    thread.start()
+    thread.join()
+    assert ended == ["main"]
+    assert [record.levelno for record in caplog.records] == [logging.CRITICAL]
 
 
 def test_loop_exit_goes_to_the_runner_on_trio() -> None:

@@ -205,7 +205,11 @@ async def test_loop_report_logs_on_trio(
 ) -> None:
     """On trio what nobody takes is logged as CRITICAL, with its traceback (H-010)."""
     loop.current().deliver(None, fail)
-    (record,) = caplog.records
-    assert (record.name, record.levelno) == ("headrace", logging.CRITICAL)
-    assert record.exc_info is not None
-    assert isinstance(record.exc_info[1], Boom)
+    loop.report(Boom())
+    for record in caplog.records:
+        assert (record.name, record.levelno) == ("headrace", logging.CRITICAL)
+        assert record.exc_info is not None
+        assert isinstance(record.exc_info[1], Boom)
+    first, second = (record.getMessage() for record in caplog.records)
+    assert first == f"unhandled Boom in {fail!r}"
+    assert second == "unhandled Boom"

@@ -281,6 +281,25 @@ def test_loop_task_may_be_eager() -> None:
     assert seen == ["step", "after spawn", "tick"]
 
 
+def test_loop_task_that_cannot_be_made_leaves_nothing() -> None:
+    """When the task factory fails, `spawn` raises that, and nothing counts."""
+
+    def factory(*_: object, **__: object) -> Any:
+        raise RuntimeError("no more tasks")
+
+    async def main() -> None:
+        here = loop.current()
+        asyncio.get_running_loop().set_task_factory(factory)
+        coroutine = forever()
+        with pytest.raises(RuntimeError, match="no more tasks"):
+            here.spawn(coroutine)
+        gc.collect()
+        assert "holds=0 tasks=0" in repr(here)
+        asyncio.get_running_loop().set_task_factory(None)
+
+    asyncio.run(main())
+
+
 def test_loop_task_on_a_dead_loop_is_refused() -> None:
     """`spawn` on a loop that has ended raises and closes the coroutine (H-150)."""
 

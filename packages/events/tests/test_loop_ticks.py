@@ -63,6 +63,14 @@ async def test_loop_ticks_run_again_after_a_drain() -> None:
         await done.wait()
 
 
+async def test_loop_tick_for_somebody_runs_without_any_delivery() -> None:
+    """`next_tick_for` wakes the loop just so."""
+    done: Waiter[None] = Waiter()
+    loop.current().next_tick_for(None, done.set)
+    assert not done.is_set
+    await done.wait()
+
+
 async def test_loop_delivery_drains_before_and_after() -> None:
     """Ticks that wait come before a delivery, its own before it returns (H-008)."""
     here = loop.current()

@@ -78,7 +78,10 @@ async def test_loop_waiter_survives_a_cancelled_wait() -> None:
     assert seen == ["value"]
 
 
-async def test_loop_waiter_may_be_set_and_its_wait_cancelled_at_once() -> None:
+@pytest.mark.parametrize("cancel_first", [False, True])
+async def test_loop_waiter_may_be_set_and_its_wait_cancelled_at_once(
+    cancel_first: bool,
+) -> None:
     """A value that comes together with a cancellation is not lost for others."""
     waiter: Waiter[str] = Waiter()
     seen: list[str] = []
@@ -86,13 +89,14 @@ async def test_loop_waiter_may_be_set_and_its_wait_cancelled_at_once() -> None:
         with anyio.CancelScope() as scope:
             group.start_soon(collect, waiter, seen)
 
-            async def set_and_cancel() -> None:
+            def set_and_cancel() -> None:
+                if cancel_first:
+                    scope.cancel()
                 waiter.set("value")
                 scope.cancel()
 
-            group.start_soon(set_and_cancel)
+            loop.call_soon(set_and_cancel)
             await waiter.wait()
-        await native_checkpoint()
     assert seen == ["value"]
 
 

@@ -101,10 +101,9 @@ class AsyncioLoop(Loop):
                 parked.remove(future)
 
     def _wake(self, parked: list[Any]) -> None:
-        if not self._native.is_closed():
-            for future in parked:
-                if not future.done():
-                    future.set_result(None)
+        for future in parked:
+            if not future.done():  # cancelled in this turn
+                future.set_result(None)
         parked.clear()
 
     # Exceptions
@@ -182,8 +181,8 @@ class AsyncioLoop(Loop):
             if not dying and not self._closers:
                 return
 
-    # Sockets, by number: asyncio raises and drops a KeyError for each that is new to it,
-    # and puts the repr in, which for a socket object takes two system calls.
+    # Sockets, by number: asyncio raises and drops a KeyError for each that is new to
+    # it, and puts the repr in, which for a socket object takes two system calls.
 
     def watch_readable(
         self, sock: "socket.socket", callback: "Callable[[], object]"

@@ -58,8 +58,8 @@ def _first_asyncio() -> "Loop":
     return found
 
 
-def _asyncio_not_loaded() -> "Any":
-    raise RuntimeError
+def _not_loaded() -> "Any":
+    raise NoRunningLoopError
 
 
 def _first_in_trio() -> bool:
@@ -73,10 +73,6 @@ def _first_in_trio() -> bool:
     return in_trio_run()
 
 
-def _trio_not_loaded() -> "Loop":
-    raise NoRunningLoopError
-
-
-_running_asyncio: "Callable[[], Any]" = _asyncio_not_loaded
+_running_asyncio: "Callable[[], Any]" = _not_loaded
 _in_trio: "Callable[[], bool]" = _first_in_trio
-_find_trio: "Callable[[], Loop]" = _trio_not_loaded
+_find_trio: "Callable[[], Loop]" = _not_loaded

@@ -85,6 +85,9 @@ class Loop(ABC):
     def next_tick(self, callback: "Callable[[*Ts], object]", *args: *Ts) -> None:
         """Call `callback` when the code that runs now has returned to the loop.
 
+        It runs for the present owner, and sees the context variables of whatever drains
+        the queue: one copy of them for each tick would cost more than the tick.
+
         Source: H-008.
         """
         self.ticks.append((self.owner, callback, args))
@@ -191,8 +194,8 @@ class Loop(ABC):
 
         It keeps `net.run` going, and what is scheduled by it runs a turn later.
         """
-        self.hold()
         self._call_soon(self.owner, callback, args)
+        self.hold()
 
     def run_immediate(
         self, owner: "Owner | None", callback: "Callback", args: tuple[Any, ...]
@@ -214,7 +217,7 @@ class Loop(ABC):
         """
         check_delay(delay)
         timer = Timer(self, callback, args)
-        timer._handle = self._arm(delay, timer)
+        timer.start(self._arm(delay, timer))
         return timer
 
     @abstractmethod

@@ -1,7 +1,7 @@
 """Timers as the user holds them, and which delays are allowed."""
 
 import math
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from headrace.events._errors import InvalidArgTypeError, OutOfRangeError
 
@@ -28,6 +28,7 @@ class Timer:
 
     __slots__ = (
         "__weakref__",
+        "_active",
         "_args",
         "_callback",
         "_counted",
@@ -36,43 +37,49 @@ class Timer:
         "_owner",
     )
 
+    _handle: Cancellable
+
     def __init__(
         self, loop: "Loop", callback: "Callback", args: tuple[Any, ...]
     ) -> None:
         self._loop = loop
         self._owner: Owner | None = loop.owner
-        self._callback: Callback | None = callback
+        self._callback = callback
         self._args = args
-        self._counted = True
-        self._handle: Cancellable | None = None
-        loop.hold()
+        self._active = False
+        self._counted = False
 
     def __repr__(self) -> str:
-        state = "done" if not self.active else "active" if self._counted else "unref'd"
+        state = "done" if not self._active else "active" if self._counted else "unref'd"
         return f"<Timer {state}>"
+
+    def start(self, handle: Cancellable) -> None:
+        """Begin to count; the loop calls this once, when `handle` waits."""
+        self._handle = handle
+        self._active = self._counted = True
+        self._loop.hold()
 
     @property
     def active(self) -> bool:
         """Whether the callback is still to come."""
-        return self._callback is not None
+        return self._active
 
     def cancel(self) -> None:
         """Never run the callback. Without effect once it has run."""
-        if self._callback is not None:
-            if self._handle is not None:
-                self._handle.cancel()
+        if self._active:
+            self._handle.cancel()
             self._finish()
 
-    def ref(self) -> "Timer":
+    def ref(self) -> Self:
         """Keep `net.run` going until the callback has run; the default."""
-        if self._callback is not None and not self._counted:
+        if self._active and not self._counted:
             self._counted = True
             self._loop.hold()
         return self
 
-    def unref(self) -> "Timer":
+    def unref(self) -> Self:
         """Let `net.run` end although the callback has not run."""
-        if self._callback is not None and self._counted:
+        if self._active and self._counted:
             self._counted = False
             self._loop.release()
         return self
@@ -80,16 +87,20 @@ class Timer:
     def fire(self) -> None:
         """Run the callback; the runtime calls this at the time."""
         callback, args, owner = self._callback, self._args, self._owner
-        if callback is not None:
-            self._finish()
-            self._loop.deliver(owner, callback, *args)
+        self._finish()
+        self._loop.deliver(owner, callback, *args)
 
     def _finish(self) -> None:
-        self._callback = self._handle = self._owner = None
-        self._args = ()
+        self._active = False
+        self._callback, self._args, self._owner = _nothing, (), None
+        del self._handle  # it refers to this timer
         if self._counted:
             self._counted = False
             self._loop.release()
+
+
+def _nothing() -> None:
+    """Stand where a callback was."""
 
 
 def check_delay(delay: float) -> None:

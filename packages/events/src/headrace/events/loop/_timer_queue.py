@@ -21,25 +21,27 @@ class Entry:
     Attributes:
         deadline: When it is due, on the loop's clock.
         number: Its place among timers with the same deadline.
-        timer: The timer, or None once it is cancelled.
+        timer: The timer.
         context: The context variables at the time it was set.
+        cancelled: Whether it is only still here because nobody has come by.
     """
 
-    __slots__ = ("context", "deadline", "number", "queue", "timer")
+    __slots__ = ("cancelled", "context", "deadline", "number", "queue", "timer")
 
     def __init__(
         self, queue: "TimerQueue", deadline: float, number: int, timer: "Timer"
     ) -> None:
         self.queue, self.deadline, self.number = queue, deadline, number
-        self.timer: Timer | None = timer
+        self.timer = timer
+        self.cancelled = False
         self.context = contextvars.copy_context()
 
     def __lt__(self, other: "Entry") -> bool:
         return (self.deadline, self.number) < (other.deadline, other.number)
 
     def cancel(self) -> None:
-        """Take the timer out, unless it has been taken out to be fired."""
-        self.timer = None
+        """Take the timer out."""
+        self.cancelled = True
         self.queue.note_cancelled()
 
 
@@ -65,7 +67,7 @@ class TimerQueue:
     def earliest(self) -> float:
         """Return the next deadline; infinity if no timer waits."""
         heap = self._heap
-        while heap and heap[0].timer is None:
+        while heap and heap[0].cancelled:
             heapq.heappop(heap)
             self._cancelled -= 1
         return heap[0].deadline if heap else math.inf
@@ -80,6 +82,6 @@ class TimerQueue:
         """Count an entry whose timer is gone; rebuild when most are."""
         self._cancelled += 1
         if self._cancelled > max(_CANCELLED_MIN, len(self._heap) // 2):
-            self._heap = [entry for entry in self._heap if entry.timer is not None]
+            self._heap = [entry for entry in self._heap if not entry.cancelled]
             heapq.heapify(self._heap)
             self._cancelled = 0

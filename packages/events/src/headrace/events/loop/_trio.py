@@ -148,8 +148,7 @@ class TrioLoop(Loop):
                         await self._keeper_turn()
                 self._nap = None
                 for entry in self._timers.due(self.time()):
-                    if entry.timer is not None:
-                        entry.context.run(self._guard, entry.timer.fire)
+                    entry.context.run(self._guard, entry.timer.fire)
         except trio.Cancelled:
             pass  # main has ended; `_end` follows, and after it nothing
         finally:
@@ -250,9 +249,11 @@ class TrioLoop(Loop):
         parked.clear()
 
     def _report_natively(self, error: Exception, source: object) -> None:
-        logger.critical(
-            "unhandled %s in %r", type(error).__name__, source, exc_info=error
-        )
+        name = type(error).__name__
+        if source is None:
+            logger.critical("unhandled %s", name, exc_info=error)
+        else:
+            logger.critical("unhandled %s in %r", name, source, exc_info=error)
 
     # Sockets
 
