@@ -4,17 +4,28 @@ Source: H-165.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from headrace.streams._options import DUPLEX_OPTIONS, apply_options, merge_options
+from headrace.streams._options import (
+    DUPLEX_OPTIONS,
+    DuplexOptions,
+    apply_options,
+    merge_options,
+)
 from headrace.streams._readable import Readable
 from headrace.streams._stream import Stream
 from headrace.streams._writable import Writable
 
+
+if TYPE_CHECKING:
+    from headrace.streams._events import DuplexEvents
+else:
+    DuplexEvents = Readable
+
 __all__ = ["Duplex"]
 
 
-class Duplex(Readable, Writable):
+class Duplex(DuplexEvents, Writable):
     """A Readable and a Writable in one, such as a socket.
 
     Args:
@@ -33,7 +44,12 @@ class Duplex(Readable, Writable):
     #: Whether writing goes on after the end of reading.
     allow_half_open: bool = True
 
-    def __init__(self, options: Mapping[str, Any] | None = None, /, **keywords: Any):
+    def __init__(
+        self,
+        options: Mapping[str, Any] | None = None,
+        /,
+        **keywords: Unpack[DuplexOptions],
+    ) -> None:
         Stream.__init__(self)
         if options is not None or keywords:
             apply_options(self, merge_options(DUPLEX_OPTIONS, options, keywords))

@@ -7,7 +7,7 @@ Source: H-155 to H-162.
 """
 
 from collections.abc import AsyncIterable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, Unpack
 
 from headrace.streams import _destroy, _reading
 from headrace.streams._encoding import encode_text, make_decoder, normalize
@@ -22,7 +22,12 @@ from headrace.streams._high_water_mark import (
     get_default_high_water_mark,
     grown_high_water_mark,
 )
-from headrace.streams._options import READABLE_OPTIONS, apply_options, merge_options
+from headrace.streams._options import (
+    READABLE_OPTIONS,
+    ReadableOptions,
+    apply_options,
+    merge_options,
+)
 from headrace.streams._readable_state import ReadableState
 from headrace.streams._state import (
     READING,
@@ -38,8 +43,11 @@ from headrace.streams._stream import Stream
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from headrace.streams._events import ReadableEvents
     from headrace.streams._iterate import ReadableIterator
     from headrace.streams._writable import Writable
+else:
+    ReadableEvents = Stream
 
 __all__ = ["Readable"]
 
@@ -50,7 +58,7 @@ _FLOWING: Final = Flow.FLOWING
 _W = TypeVar("_W", bound="Writable")
 
 
-class Readable(Stream):
+class Readable(ReadableEvents):
     """A source of data with back-pressure.
 
     Args:
@@ -73,7 +81,12 @@ class Readable(Stream):
     #: What the constructor uses if no high-water mark is given; None: the default.
     _default_readable_mark: ClassVar[int | None] = None
 
-    def __init__(self, options: Mapping[str, Any] | None = None, /, **keywords: Any):
+    def __init__(
+        self,
+        options: Mapping[str, Any] | None = None,
+        /,
+        **keywords: Unpack[ReadableOptions],
+    ) -> None:
         Stream.__init__(self)
         if options is not None or keywords:
             apply_options(self, merge_options(READABLE_OPTIONS, options, keywords))
@@ -96,7 +109,7 @@ class Readable(Stream):
         iterable: Iterable[Any] | AsyncIterable[Any],
         options: Mapping[str, Any] | None = None,
         /,
-        **keywords: Any,
+        **keywords: Unpack[ReadableOptions],
     ) -> "Readable":
         """Return a stream of what `iterable` yields.
 

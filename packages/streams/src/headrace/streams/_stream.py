@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from headrace.events.loop import Loop, Owner
+    from headrace.streams._events import StreamEvents
     from headrace.streams._hooks import HookTask
     from headrace.streams._readable_state import ReadableState
     from headrace.streams._writable_state import WritableState
+else:
+    StreamEvents = EventEmitter
 
 __all__ = ["Stream"]
 
@@ -22,7 +25,7 @@ _OPEN: Final = Life.OPEN
 _CONSTRUCTING: Final = Life.CONSTRUCTING
 
 
-class Stream(EventEmitter):
+class Stream(StreamEvents):
     """What every stream is: an emitter that can be destroyed, fail and close.
 
     The states of the readable and of the writable side are made when they are first

@@ -6,13 +6,18 @@ Source: H-165.
 from collections.abc import Callable, Mapping
 from functools import partial
 from inspect import iscoroutine
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from headrace.streams._destroy import fail
 from headrace.streams._duplex import Duplex
 from headrace.streams._errors import MethodNotImplementedError, MultipleCallbackError
 from headrace.streams._hooks import adopt, run_hook
-from headrace.streams._options import TRANSFORM_OPTIONS, apply_options, merge_options
+from headrace.streams._options import (
+    TRANSFORM_OPTIONS,
+    TransformOptions,
+    apply_options,
+    merge_options,
+)
 from headrace.streams._state import Writing
 from headrace.streams._stream import Stream
 
@@ -31,7 +36,12 @@ class Transform(Duplex):
 
     __slots__ = ()
 
-    def __init__(self, options: Mapping[str, Any] | None = None, /, **keywords: Any):
+    def __init__(
+        self,
+        options: Mapping[str, Any] | None = None,
+        /,
+        **keywords: Unpack[TransformOptions],
+    ) -> None:
         Stream.__init__(self)
         if options is not None or keywords:
             apply_options(self, merge_options(TRANSFORM_OPTIONS, options, keywords))

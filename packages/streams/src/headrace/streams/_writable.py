@@ -4,7 +4,7 @@ Source: H-163.
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, Unpack
 
 from headrace.streams import _writing
 from headrace.streams._destroy import fail
@@ -19,13 +19,21 @@ from headrace.streams._errors import (
     WriteAfterEndError,
 )
 from headrace.streams._high_water_mark import get_default_high_water_mark
-from headrace.streams._options import WRITABLE_OPTIONS, apply_options, merge_options
+from headrace.streams._options import (
+    WRITABLE_OPTIONS,
+    WritableOptions,
+    apply_options,
+    merge_options,
+)
 from headrace.streams._state import WRITING, Life, Writing, WritingMove, advance
 from headrace.streams._stream import Stream
 from headrace.streams._writable_state import WritableState
 
 if TYPE_CHECKING:
+    from headrace.streams._events import WritableEvents
     from headrace.streams._writable_state import WriteCallback
+else:
+    WritableEvents = Stream
 
 __all__ = ["Writable"]
 
@@ -33,7 +41,7 @@ _ALIVE: Final = Life.OPEN
 _OPEN: Final = Writing.OPEN
 
 
-class Writable(Stream):
+class Writable(WritableEvents):
     """A destination for data with back-pressure.
 
     Args:
@@ -57,7 +65,12 @@ class Writable(Stream):
     _is_stdio: bool = False
     _default_writable_mark: ClassVar[int | None] = None
 
-    def __init__(self, options: Mapping[str, Any] | None = None, /, **keywords: Any):
+    def __init__(
+        self,
+        options: Mapping[str, Any] | None = None,
+        /,
+        **keywords: Unpack[WritableOptions],
+    ) -> None:
         Stream.__init__(self)
         if options is not None or keywords:
             apply_options(self, merge_options(WRITABLE_OPTIONS, options, keywords))
