@@ -1,0 +1,130 @@
+"""What an HTTP connection needs of the stream that carries it.
+
+A `headrace.net.Socket` offers it by itself, past its own buffers. `DuplexCarrier` gives
+the same over any other Duplex: an in-memory pair, a tunnel, a user's stream (X-026).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from headrace.net import Receiver
+    from headrace.streams import Duplex
+
+
+class Carrier(Protocol):
+    """The raw side of a connection; see `headrace.net.Socket` for each method."""
+
+    def consume(self, receiver: Receiver) -> None:
+        """Give all bytes to `receiver` from now on."""
+
+    def release(self, *, unread: bytes = b"") -> None:
+        """Go back to stream mode with `unread` in front."""
+
+    def send(self, chunks: list[bytes]) -> bool:
+        """Write; False if `receiver.flushed` follows later."""
+
+    def pause_receiving(self) -> None:
+        """Stop reading."""
+
+    def resume_receiving(self) -> None:
+        """Go on reading."""
+
+    def end(self) -> Any:
+        """Half-close when everything is written."""
+
+    def destroy(self, error: Exception | None = None) -> Any:
+        """Close at once."""
+
+    def destroy_soon(self) -> Any:
+        """Close when everything is written."""
+
+
+class DuplexCarrier:
+    """Any Duplex behind the interface of a carrier."""
+
+    __slots__ = ("_duplex", "_receiver")
+
+    def __init__(self, duplex: Duplex) -> None:
+        self._duplex = duplex
+        self._receiver: Receiver | None = None
+
+    def consume(self, receiver: Receiver) -> None:
+        """Give all bytes to `receiver` from now on."""
+        self._receiver = receiver
+        duplex = self._duplex
+        duplex.on("data", self._data)
+        duplex.on("end", self._end)
+        duplex.on("error", self._error)
+        duplex.on("close", self._close)
+        duplex.resume()
+
+    def release(self, *, unread: bytes = b"") -> None:
+        """Go back to stream mode with `unread` in front."""
+        duplex = self._duplex
+        duplex.off("data", self._data)
+        duplex.off("end", self._end)
+        duplex.off("error", self._error)
+        duplex.off("close", self._close)
+        duplex.pause()
+        if unread:
+            duplex.unshift(unread)
+
+    def send(self, chunks: list[bytes]) -> bool:
+        """Write; False if `receiver.flushed` follows later."""
+        duplex = self._duplex
+        if duplex.destroyed or duplex.writable_ended:
+            return True
+        for chunk in chunks[:-1]:
+            duplex.write(chunk)
+        duplex.write(chunks[-1], None, self._written)
+        return False
+
+    def _written(self, error: BaseException | None) -> None:
+        if error is None and self._receiver is not None:
+            self._receiver.flushed()
+
+    def pause_receiving(self) -> None:
+        """Stop reading."""
+        self._duplex.pause()
+
+    def resume_receiving(self) -> None:
+        """Go on reading."""
+        self._duplex.resume()
+
+    def end(self) -> None:
+        """Half-close when everything is written."""
+        self._duplex.end()
+
+    def destroy(self, error: Exception | None = None) -> None:
+        """Close at once."""
+        self._duplex.destroy(error)
+
+    def destroy_soon(self) -> None:
+        """Close when everything is written."""
+        duplex = self._duplex
+        duplex.end()
+        if duplex.writable_finished:
+            duplex.destroy()
+        else:
+            duplex.once("finish", duplex.destroy)
+
+    def _data(self, chunk: bytes) -> None:
+        if self._receiver is not None:
+            self._receiver.data_received(memoryview(chunk))
+
+    def _end(self) -> None:
+        if self._receiver is not None:
+            self._receiver.eof_received()
+
+    def _error(self, error: Exception) -> None:
+        self._lost(error)
+
+    def _close(self) -> None:
+        self._lost(None)
+
+    def _lost(self, error: Exception | None) -> None:
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.connection_lost(error)

@@ -1,0 +1,57 @@
+"""How the end of a message that we send is marked (RFC 9112 6, H-120, H-121)."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Final
+
+from headrace.http._errors import InvalidHeaderValueError
+from headrace.http._headers import Fields, HeaderValue, value_text
+
+
+class Framing(Enum):
+    """The way in which the receiver finds the end of the body."""
+
+    UNDECIDED = auto()  #: the head is not composed yet
+    NONE = auto()  #: the message has no body, whatever is written
+    LENGTH = auto()  #: Content-Length says how many bytes follow
+    CHUNKED = auto()  #: chunked transfer coding
+    CLOSE = auto()  #: the end of the connection is the end of the body
+
+
+#: Response statuses that never have a body (RFC 9110 section 6.4.1).
+BODILESS_STATUSES: Final = frozenset({204, 304})
+
+#: Methods whose requests have no body unless one is written (H-121).
+BODILESS_METHODS: Final = frozenset(
+    {"GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
+)
+
+
+def ends_chunked(value: HeaderValue) -> bool:
+    """Tell whether chunked is the last coding of a Transfer-Encoding value."""
+    items = value if isinstance(value, (list, tuple)) else (value,)
+    if not items:
+        return False
+    last = value_text("Transfer-Encoding", items[-1])
+    return last.rpartition(",")[2].strip().lower() == "chunked"
+
+
+def declared_length(fields: Fields) -> int | None:
+    """Return the user's Content-Length as a number, None if there is none.
+
+    Raises:
+        InvalidHeaderValueError: If it is not one number of plain digits.
+    """
+    field = fields.get("content-length")
+    if field is None:
+        return None
+    name, value = field
+    if isinstance(value, (list, tuple)):
+        if len(value) != 1:
+            raise InvalidHeaderValueError(name, value, "must be one number")
+        value = value[0]
+    text = value_text(name, value)
+    if not (text.isascii() and text.isdigit()):
+        raise InvalidHeaderValueError(name, value, "must be a number of digits")
+    return int(text)

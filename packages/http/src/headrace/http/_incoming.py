@@ -1,0 +1,320 @@
+"""IncomingMessage: a message that we read, on either side of HTTP."""
+
+from __future__ import annotations
+
+import json
+from email.message import Message
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+
+from headrace.http._errors import BodyTooLargeError, PeerGoneError
+from headrace.http_parser import merge_headers
+from headrace.streams import Life, Readable, ReadableState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from headrace.http_parser import RequestHead, ResponseHead
+    from headrace.net import Socket
+
+KIB: Final = 1024
+#: The default limits of `body`, `text` and `json` (DESIGN 3).
+REQUEST_BODY_LIMIT: Final = 1024 * KIB
+RESPONSE_BODY_LIMIT: Final = 64 * 1024 * KIB
+
+
+class BodySource(Protocol):
+    """Where a message's body comes from: the connection that parses it."""
+
+    def body_wanted(self, message: IncomingMessage) -> None:
+        """Deliver more of the body; it was held back by a full buffer."""
+
+    def message_destroyed(
+        self, message: IncomingMessage, error: BaseException | None
+    ) -> None:
+        """Give up an incomplete message: its connection is of no more use."""
+
+
+class _Body(Enum):
+    """Where a message's body is, while a message without one costs no stream state."""
+
+    STREAM = auto()  #: with the Readable, as for any stream
+    ENDED = auto()  #: complete before anybody looked: the state is made when asked for
+    DUMPED = auto()  #: complete, never looked at, and over
+
+
+class _Unlimited:
+    """The default of `limit`: what the side of the message makes of it."""
+
+
+_DEFAULT_LIMIT: Final = _Unlimited()
+
+
+class IncomingMessage(Readable):
+    """A request as a server sees it, or a response as a client sees it.
+
+    The body is a stream of ``bytes``, never collected by the library itself. Headers
+    are decoded when they are first asked for.
+
+    Events:
+        data, readable, end, error: as of any `Readable`; ``end`` only for a complete
+            message.
+        aborted: ``()`` when the connection was lost before the message was complete.
+        timeout: ``(socket)`` when the socket was idle while this message arrived.
+        close: ``()`` exactly once, last.
+
+    Source: H-105 to H-117.
+    """
+
+    __slots__ = (
+        "_body",
+        "_head",
+        "_source",
+        "complete",
+        "method",
+        "socket",
+        "status_code",
+        "status_message",
+        "url",
+    )
+
+    #: The connection was lost before the message was complete (H-106).
+    aborted: bool = False
+    #: The request asked for an upgrade that was taken up (H-026).
+    upgrade: bool = False
+    #: Join repeats of the headers of which otherwise the first wins (X-014).
+    join_duplicate_headers: bool = False
+    _headers: dict[str, Any] | None = None
+    _raw_trailers: list[str] | None = None
+    _raw_headers: list[str] | None = None
+
+    def __init__(self, socket: Socket | None, source: BodySource | None = None) -> None:
+        super().__init__()
+        #: The connection's socket; None once it is back in a pool (H-115).
+        self.socket = socket
+        self._source = source
+        self._body = _Body.STREAM
+        self._head: RequestHead | ResponseHead | None = None
+        #: Whether the whole message has arrived (H-106).
+        self.complete = False
+        self.method: str | None = None
+        self.url = ""
+        self.status_code: int | None = None
+        self.status_message: str | None = None
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        first = f"{self.method} {self.url}" if self.method else f"{self.status_code}"
+        state = "complete" if self.complete else "aborted" if self.aborted else "open"
+        return f"<{name} {first} {state}>"
+
+    # The head --------------------------------------------------------------------
+
+    @property
+    def connection(self) -> Socket | None:
+        """The same as `socket`."""
+        return self.socket
+
+    @property
+    def http_version(self) -> str:
+        """The peer's HTTP version, ``"1.0"`` or ``"1.1"`` (H-107)."""
+        return "1.1" if self._head is None else self._head.http_version
+
+    @property
+    def http_version_major(self) -> int:
+        """The part of `http_version` before the dot."""
+        return int(self.http_version.partition(".")[0])
+
+    @property
+    def http_version_minor(self) -> int:
+        """The part of `http_version` behind the dot."""
+        return int(self.http_version.partition(".")[2])
+
+    @property
+    def headers(self) -> dict[str, Any]:
+        """Lower-case names to values; ``set-cookie`` is a list (H-108)."""
+        headers = self._headers
+        if headers is None:
+            headers = self._headers = merge_headers(
+                self.raw_headers, join_duplicates=self.join_duplicate_headers
+            )
+        return headers
+
+    @property
+    def headers_distinct(self) -> dict[str, list[str]]:
+        """Lower-case names to the list of all their values (X-065)."""
+        return _distinct(self.raw_headers)
+
+    @property
+    def raw_headers(self) -> list[str]:
+        """``[name, value, name, value, …]`` exactly as received (H-109)."""
+        raw = self._raw_headers
+        if raw is None:
+            raw = self._raw_headers = (
+                [] if self._head is None else self._head.raw_headers
+            )
+        return raw
+
+    @property
+    def trailers(self) -> dict[str, Any]:
+        """The fields behind a chunked body; empty until ``end`` (H-110)."""
+        return merge_headers(
+            self.raw_trailers, join_duplicates=self.join_duplicate_headers
+        )
+
+    @property
+    def trailers_distinct(self) -> dict[str, list[str]]:
+        """As `headers_distinct`, for the trailers (X-065)."""
+        return _distinct(self.raw_trailers)
+
+    @property
+    def raw_trailers(self) -> list[str]:
+        """As `raw_headers`, for the trailers; empty until ``end`` (H-110)."""
+        if self._raw_trailers is None or not self.complete:
+            return []
+        return self._raw_trailers
+
+    # The body --------------------------------------------------------------------
+
+    def _make_readable_state(
+        self, high_water_mark: int | None = None, *, object_mode: bool = False
+    ) -> ReadableState:
+        state = super()._make_readable_state(high_water_mark, object_mode=object_mode)
+        if self._body is _Body.ENDED:
+            self._body = _Body.STREAM
+            # As if `_read` had found the end: listeners hear of it with the next tick.
+            state.calling = True
+            self.push(None)
+            state.calling = False
+        return state
+
+    def _read(self, size: int) -> None:
+        if self._source is not None:
+            self._source.body_wanted(self)
+
+    def _finish(self, raw_trailers: list[str] | None = None) -> None:
+        """Take note that the message is complete."""
+        self.complete = True
+        if raw_trailers:
+            self._raw_trailers = raw_trailers
+        if self._readable_state is None:
+            self._body = _Body.ENDED
+        else:
+            self.push(None)
+
+    def _dump(self) -> None:
+        """Read what nobody wants, so that the message can end (H-116)."""
+        if self._body is _Body.ENDED and not self._listeners:
+            self._body = _Body.DUMPED
+            self._life = Life.CLOSED
+        elif self.readable_flowing is None:
+            self.resume()
+
+    @property
+    def readable_ended(self) -> bool:
+        """Whether the end was reached: by a reader, or unread and thrown away."""
+        return self._body is _Body.DUMPED or super().readable_ended
+
+    def _abort(self, error: Exception | None = None) -> None:
+        """Break off an incomplete message: ``aborted``, then as `destroy`."""
+        if self.complete or self.aborted:
+            return
+        self.aborted = True
+        if self._listeners:
+            self.emit("aborted")
+        self.destroy(error or PeerGoneError("aborted"))
+
+    def _destroy(
+        self, error: BaseException | None, callback: Callable[..., None]
+    ) -> None:
+        if not self.complete and not self.aborted:
+            self.aborted = True
+            if self._listeners:
+                self.emit("aborted")
+            error = error or PeerGoneError("aborted")
+            self._errored = error
+        source, self._source = self._source, None
+        if source is not None and not self.complete:
+            source.message_destroyed(self, error)
+        # An abort that nobody listens for is no uncaught error (H-106).
+        if error is not None and not self.listener_count("error"):
+            error = None
+        callback(error)
+
+    def set_timeout(
+        self, timeout: float, callback: Callable[..., object] | None = None
+    ) -> Self:
+        """Set the socket's inactivity timeout; `callback` hears ``timeout`` (H-111).
+
+        Args:
+            timeout: Seconds without traffic; 0 turns the timer off.
+            callback: Added as a listener of this message's ``timeout``.
+        """
+        if callback is not None:
+            self.on("timeout", callback)
+        if self.socket is not None:
+            self.socket.set_timeout(timeout)
+        return self
+
+    async def body(self, limit: int | _Unlimited | None = _DEFAULT_LIMIT) -> bytes:
+        """Collect the whole body.
+
+        Args:
+            limit: Bytes allowed; by default 1 MiB on a server's request and 64 MiB on a
+                response, None for no limit.
+
+        Raises:
+            BodyTooLargeError: If the body is larger; out of a server's listener it is
+                answered 413.
+            PeerGoneError: If the message was broken off.
+
+        Cancelled: the message is destroyed, and its connection with it.
+        """
+        if isinstance(limit, _Unlimited):
+            limit = RESPONSE_BODY_LIMIT if self.method is None else REQUEST_BODY_LIMIT
+        parts: list[bytes] = []
+        size = 0
+        async for chunk in self.iterator(destroy_on_return=False):
+            size += len(chunk)
+            if limit is not None and size > limit:
+                raise BodyTooLargeError(limit)
+            parts.append(chunk)
+        return b"".join(parts)
+
+    async def text(self, limit: int | _Unlimited | None = _DEFAULT_LIMIT) -> str:
+        """Collect the body as text, by its charset parameter, else as UTF-8.
+
+        Raises:
+            LookupError: If Python knows no codec of that name.
+            UnicodeDecodeError: If the bytes are not text in that charset.
+
+        Else as `body`.
+        """
+        data = await self.body(limit)
+        return data.decode(self._charset())
+
+    async def json(self, limit: int | _Unlimited | None = _DEFAULT_LIMIT) -> Any:
+        """Collect the body and parse it as JSON.
+
+        Raises:
+            json.JSONDecodeError: If it is not JSON.
+
+        Else as `text`.
+        """
+        return json.loads(await self.text(limit))
+
+    def _charset(self) -> str:
+        content_type = self.headers.get("content-type")
+        if not content_type:
+            return "utf-8"
+        parser = Message()
+        parser["content-type"] = content_type
+        charset = parser.get_param("charset")
+        return charset if isinstance(charset, str) and charset else "utf-8"
+
+
+def _distinct(raw: list[str]) -> dict[str, list[str]]:
+    distinct: dict[str, list[str]] = {}
+    for name, value in zip(raw[::2], raw[1::2], strict=True):
+        distinct.setdefault(name.lower(), []).append(value)
+    return distinct

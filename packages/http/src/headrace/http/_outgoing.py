@@ -1,0 +1,555 @@
+"""What a server's response and a client's request share: a message that we write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from headrace.http._coding import Chunk, to_bytes
+from headrace.http._errors import (
+    BodyNotAllowedError,
+    ContentLengthMismatchError,
+    TrailerInvalidError,
+)
+from headrace.http._framing import Framing
+from headrace.http._header_queue import ENDED, FINISHED, SENT, HeaderQueue
+from headrace.http._headers import Headers, check_value, field_lines, lower_name, pairs
+from headrace.streams import (
+    AlreadyFinishedError,
+    CannotPipeError,
+    StreamDestroyedError,
+    WriteAfterEndError,
+)
+
+if TYPE_CHECKING:
+    from headrace.http._wire import Wire
+    from headrace.net import Socket
+
+Callback = Callable[..., object]
+
+#: Bytes waiting from which ``write`` returns False (H-161).
+HIGH_WATER_MARK: Final = 65536
+
+#: Chunks up to this size are joined with their neighbours; longer ones are not copied.
+_JOIN_MAX: Final = 16384
+
+# Fields that a trailer must not hold (RFC 9110 section 6.5.1): framing, routing,
+# request modifiers, authentication and what is needed to process the content.
+_NOT_IN_TRAILERS: Final = frozenset(
+    [
+        "authorization",
+        "cache-control",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-range",
+        "content-type",
+        "cookie",
+        "expect",
+        "host",
+        "keep-alive",
+        "max-forwards",
+        "pragma",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "range",
+        "set-cookie",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "www-authenticate",
+    ]
+)
+
+
+class OutgoingMessage(HeaderQueue):
+    """A message whose head and body we write: the base of response and request.
+
+    Bytes written in one turn of the loop leave in one packet where possible. The body
+    is counted in bytes.
+
+    Events:
+        drain: ``()`` after a ``write`` returned False, when everything is flushed.
+        finish: ``()`` when head and body are with the operating system.
+        error: ``(error)`` at most once.
+        close: ``()`` exactly once, last.
+
+    Source: H-020, H-049 to H-057, X-030 to X-044.
+    """
+
+    __slots__ = (
+        "_body_written",
+        "_framing",
+        "_gone",
+        "_held",
+        "_held_callbacks",
+        "_wire",
+    )
+
+    # What few messages change lives on the class; an assignment shadows it.
+    #: Raise on a body that does not match Content-Length (X-030).
+    strict_content_length: bool = False
+    #: Raise on a body where none is allowed (X-019).
+    reject_non_standard_body_writes: bool = False
+    #: Whether a Date header is added (H-051); only responses have one.
+    send_date: bool = False
+    _trailers: str = ""
+    _declared: int | None = None  # Content-Length, where the body has one
+    _need_drain: bool = False
+    _corked: int = 0
+    _corked_chunks: list[tuple[bytes, Callback | None]] | None = None
+    _end_callbacks: list[Callback] | None = None
+    _close_emitted: bool = False
+    _high_water_mark: int = HIGH_WATER_MARK
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._wire: Wire | None = None
+        self._gone = False
+        self._framing = Framing.UNDECIDED
+        self._body_written = 0
+        # What is written before it is this message's turn on the wire.
+        self._held: list[bytes] | None = None
+        self._held_callbacks: list[Callback] | None = None
+
+    # The head --------------------------------------------------------------------
+
+    def flush_headers(self) -> None:
+        """Send the head now, before there is any body; again: no effect (H-057)."""
+        if self._stage >= SENT or self._gone:
+            return
+        self._put(self._compose_head(None))
+        self._stage = SENT
+
+    def _compose_head(self, body_size: int | None) -> bytes:
+        """Decide the framing and return the whole head.
+
+        Args:
+            body_size: Bytes of the whole body where it is known, else None.
+        """
+        raise NotImplementedError
+
+    # Body ------------------------------------------------------------------------
+
+    def write(
+        self,
+        chunk: Chunk,
+        encoding: str | Callback | None = None,
+        callback: Callback | None = None,
+    ) -> bool:
+        """Send a piece of the body; the first one takes the head with it.
+
+        Args:
+            chunk: Bytes, or text in `encoding`. An empty one sends nothing but fixes
+                the head.
+            encoding: How a ``str`` becomes bytes; default UTF-8 (H-007).
+            callback: Called with None when the chunk is with the operating system,
+                with the error if it never will be.
+
+        Returns:
+            False when so much is waiting that the caller should wait for ``drain``.
+
+        Raises:
+            InvalidArgTypeError: If `chunk` is of a wrong type.
+            NullValuesError: If `chunk` is None.
+            ContentLengthMismatchError: In strict mode, if the body gets too long.
+            BodyNotAllowedError: If no body is allowed and the message rejects one.
+
+        Source: H-054, H-081.
+        """
+        if callable(encoding):
+            encoding, callback = None, encoding
+        data = chunk if type(chunk) is bytes else to_bytes(chunk, encoding)
+        if self._gone or self._stage >= ENDED:
+            return self._refuse_write(callback)
+        if self._corked:
+            return self._cork_chunk(data, callback)
+        return self._write_now(data, callback)
+
+    def _write_now(self, data: bytes, callback: Callback | None) -> bool:
+        framing = self._framing
+        head = b""
+        if self._stage < SENT:
+            head = self._compose_head(None)
+            framing = self._framing
+            self._check_body(len(data))
+            self._stage = SENT
+        elif data:
+            self._check_body(len(data))
+        if framing is Framing.NONE:
+            data = b""
+        self._body_written += len(data)
+        if framing is Framing.CHUNKED and data:
+            self._put_parts(b"%b%x\r\n" % (head, len(data)), data, b"\r\n")
+        else:
+            self._put_parts(head, data, b"")
+        if callback is not None:
+            self._after_flush(callback)
+        if framing is Framing.NONE or self.writable_length < self._high_water_mark:
+            return True
+        self._need_drain = True
+        return False
+
+    def _put_parts(self, before: bytes, data: bytes, after: bytes) -> None:
+        """Queue a chunk with what frames it, copying only what is small."""
+        if len(data) <= _JOIN_MAX:
+            whole = before + data + after if before or after else data
+            if whole:
+                self._put(whole)
+            return
+        if before:
+            self._put(before)
+        self._put(data)
+        if after:
+            self._put(after)
+
+    def _check_body(self, size: int) -> None:
+        """Refuse bytes that the message must not have; change nothing."""
+        if not size:
+            return
+        if self._framing is Framing.NONE:
+            if self.reject_non_standard_body_writes:
+                raise BodyNotAllowedError
+        elif self.strict_content_length and self._declared is not None:
+            total = self._body_written + size
+            if total > self._declared:
+                raise ContentLengthMismatchError(total, self._declared)
+
+    def end(
+        self,
+        data: Chunk | Callback | None = None,
+        encoding: str | Callback | None = None,
+        callback: Callback | None = None,
+    ) -> Self:
+        """Complete the message, after a last chunk if one is given.
+
+        Args:
+            data: The last chunk, or the whole body: then Content-Length is computed.
+            encoding: How a ``str`` becomes bytes.
+            callback: Called when ``finish`` is emitted.
+
+        Raises:
+            ContentLengthMismatchError: In strict mode, if the body has a wrong length.
+            InvalidArgTypeError: If `data` is of a wrong type.
+            BodyNotAllowedError: If no body is allowed and the message rejects one.
+
+        Source: H-056, H-082.
+        """
+        if callable(data):
+            data, callback = None, data
+        elif callable(encoding):
+            encoding, callback = None, encoding
+        if data is None:
+            chunk = b""
+        else:
+            assert not callable(encoding)
+            chunk = data if type(data) is bytes else to_bytes(data, encoding)
+        if self._gone or self._stage >= ENDED:
+            self._end_again(bool(chunk), callback)
+            return self
+        if self._corked_chunks is not None:
+            self._corked = 0
+            self._write_corked()
+        self._finish_body(chunk)
+        if callback is not None:
+            self._on_finish(callback)
+        return self
+
+    def _finish_body(self, chunk: bytes) -> None:
+        head = b""
+        if self._stage < SENT:
+            head = self._compose_head(len(chunk))
+        self._check_body(len(chunk))
+        framing = self._framing
+        if framing is Framing.NONE:
+            whole = head
+        else:
+            total = self._body_written + len(chunk)
+            if self._declared is not None and total != self._declared:
+                self._length_is_wrong(total, self._declared)
+            self._body_written = total
+            if framing is Framing.CHUNKED:
+                whole = head + self._last_chunks(chunk)
+            elif len(chunk) > _JOIN_MAX:
+                if head:
+                    self._put(head)
+                whole = chunk
+            else:
+                whole = head + chunk
+        self._stage = ENDED
+        wire = self._wire
+        if wire is not None:
+            if whole:
+                wire.put(whole)
+            wire.after_flush(self._all_flushed)
+        else:
+            self._hold(whole, self._all_flushed)
+
+    def _last_chunks(self, chunk: bytes) -> bytes:
+        end = b"0\r\n%b\r\n" % self._trailers.encode("latin-1")
+        if not chunk:
+            return end
+        return b"%x\r\n%b\r\n%b" % (len(chunk), chunk, end)
+
+    def _length_is_wrong(self, written: int, declared: int) -> None:
+        """Refuse in strict mode; else see to it that the connection is not reused."""
+        if self.strict_content_length:
+            raise ContentLengthMismatchError(written, declared)
+        self._give_up_persistence()
+
+    def _give_up_persistence(self) -> None:
+        """Close the connection after this message (H-045)."""
+        raise NotImplementedError
+
+    def add_trailers(self, headers: Headers) -> None:
+        """Set the fields that follow a chunked body, replacing earlier ones.
+
+        Dropped in silence if the message is not chunked; no effect after ``end``.
+
+        Raises:
+            TrailerInvalidError: If a name must not be a trailer (RFC 9110 6.5.1).
+            InvalidTokenError: If a name is not a token.
+            InvalidCharError: If a value holds a control character.
+
+        Source: H-055, X-044.
+        """
+        lines = ""
+        for name, value in pairs(headers):
+            if lower_name(name) in _NOT_IN_TRAILERS:
+                raise TrailerInvalidError(f"{name!r} must not be a trailer")
+            check_value(name, value)
+            lines += field_lines(name, value)
+        if self._stage < ENDED:
+            self._trailers = lines
+
+    # Cork ------------------------------------------------------------------------
+
+    def cork(self) -> None:
+        """Hold writes back until `uncork`; a chunked body gets one chunk (X-039)."""
+        self._corked += 1
+
+    def uncork(self) -> None:
+        """Undo one `cork`; the last one sends what was held back (X-039)."""
+        if self._corked:
+            self._corked -= 1
+            if not self._corked:
+                self._write_corked()
+
+    @contextmanager
+    def corked(self) -> Iterator[Self]:
+        """Cork the message inside a ``with`` block (X-039)."""
+        self.cork()
+        try:
+            yield self
+        finally:
+            self.uncork()
+
+    def _cork_chunk(self, data: bytes, callback: Callback | None) -> bool:
+        if self._corked_chunks is None:
+            self._corked_chunks = []
+        self._corked_chunks.append((data, callback))
+        if self.writable_length < self._high_water_mark:
+            return True
+        self._need_drain = True
+        return False
+
+    def _write_corked(self) -> None:
+        chunks, self._corked_chunks = self._corked_chunks, None
+        if chunks is None:
+            return
+        self._write_now(b"".join(data for data, _ in chunks), None)
+        for _, callback in chunks:
+            if callback is not None:
+                self._after_flush(callback)
+
+    # The wire --------------------------------------------------------------------
+
+    def _attach(self, wire: Wire) -> None:
+        """Take the wire: it is this message's turn to be sent."""
+        self._wire = wire
+        held, self._held = self._held, None
+        callbacks, self._held_callbacks = self._held_callbacks, None
+        for data in held or ():
+            wire.put(data)
+        for callback in callbacks or ():
+            wire.after_flush(callback)
+
+    def _put(self, data: bytes) -> None:
+        wire = self._wire
+        if wire is not None:
+            wire.put(data)
+        elif self._held is None:
+            self._held = [data]
+        else:
+            self._held.append(data)
+
+    def _after_flush(self, callback: Callback) -> None:
+        wire = self._wire
+        if wire is not None:
+            wire.after_flush(callback)
+        elif self._held_callbacks is None:
+            self._held_callbacks = [callback]
+        else:
+            self._held_callbacks.append(callback)
+
+    def _hold(self, data: bytes, callback: Callback) -> None:
+        if data:
+            self._put(data)
+        self._after_flush(callback)
+
+    def _drain(self) -> None:
+        """Emit ``drain`` if someone was told to wait for it."""
+        if self._need_drain and self._stage < ENDED and not self._gone:
+            self._need_drain = False
+            self.emit("drain")
+
+    def _all_flushed(self, error: Exception | None) -> None:
+        """Finish: everything up to the end is with the operating system."""
+        if error is not None or self._gone:
+            return
+        self._stage = FINISHED
+        self._need_drain = False
+        if self._listeners:
+            self.emit("prefinish")
+            self.emit("finish")
+        callbacks = self._end_callbacks
+        if callbacks:
+            self._end_callbacks = None
+            for callback in callbacks:
+                callback(None)
+        self._finished()
+
+    def _finished(self) -> None:
+        """Tell the owner that this message is out; subclasses override."""
+
+    def _on_finish(self, callback: Callback) -> None:
+        if self._end_callbacks is None:
+            self._end_callbacks = []
+        self._end_callbacks.append(callback)
+
+    # Refusals and the end --------------------------------------------------------
+
+    def _refuse_write(self, callback: Callback | None) -> bool:
+        """Answer a write that comes too late (H-054)."""
+        if self._stage >= ENDED and not self._gone:
+            error: Exception = WriteAfterEndError()
+            self._next_tick(self._fail_late, error, callback)
+        elif callback is not None:
+            self._next_tick(callback, StreamDestroyedError("write"))
+        return False
+
+    def _fail_late(self, error: Exception, callback: Callback | None) -> None:
+        if callback is not None:
+            callback(error)
+        if self._errored is None:
+            self._errored = error
+            self.emit("error", error)
+
+    def _end_again(self, with_data: bool, callback: Callback | None) -> None:
+        """Answer an `end` that is not the first (H-056)."""
+        if self._gone:
+            if callback is not None:
+                self._next_tick(callback, StreamDestroyedError("write"))
+        elif with_data:
+            self._next_tick(self._fail_late, WriteAfterEndError(), callback)
+        elif callback is not None:
+            if self._stage == FINISHED:
+                self._next_tick(callback, AlreadyFinishedError())
+            else:
+                self._on_finish(callback)
+
+    def _next_tick(self, callback: Callable[..., object], *args: Any) -> None:
+        self.loop().next_tick_for(self._owner, callback, *args)
+
+    def _lose(self, error: BaseException | None) -> None:
+        """Take note that the connection is gone; callbacks get `error`."""
+        self._gone = True
+        failure = error or StreamDestroyedError("write")
+        callbacks = [*(self._held_callbacks or ()), *(self._end_callbacks or ())]
+        callbacks += [c for _, c in self._corked_chunks or () if c is not None]
+        self._held = self._held_callbacks = None
+        self._end_callbacks = self._corked_chunks = None
+        self._corked = 0
+        for callback in callbacks:
+            if callback != self._all_flushed:
+                self._next_tick(callback, failure)
+
+    def _emit_close(self) -> None:
+        """Emit ``close``, once."""
+        if not self._close_emitted:
+            self._close_emitted = True
+            if self._listeners:
+                self.emit("close")
+
+    # State that readers of streams expect ------------------------------------------
+
+    @property
+    def writable(self) -> bool:
+        """Whether `write` may still be called."""
+        return self._stage < ENDED and not self._gone
+
+    @property
+    def writable_ended(self) -> bool:
+        """Whether `end` was called."""
+        return self._stage >= ENDED
+
+    @property
+    def finished(self) -> bool:
+        """Whether `end` was called; the old name of `writable_ended` (H-057)."""
+        return self._stage >= ENDED
+
+    @property
+    def writable_finished(self) -> bool:
+        """Whether everything is with the operating system."""
+        return self._stage == FINISHED
+
+    @property
+    def writable_length(self) -> int:
+        """Bytes that were written and are not with the operating system yet."""
+        size = sum(len(data) for data, _ in self._corked_chunks or ())
+        wire = self._wire
+        if wire is not None:
+            return size + (wire.unflushed if self._stage < FINISHED else 0)
+        return size + sum(map(len, self._held or ()))
+
+    @property
+    def writable_high_water_mark(self) -> int:
+        """Bytes waiting from which `write` returns False."""
+        return self._high_water_mark
+
+    @property
+    def writable_need_drain(self) -> bool:
+        """Whether a ``drain`` event is owed."""
+        return self._need_drain and not self._gone
+
+    @property
+    def writable_corked(self) -> int:
+        """How many `uncork` calls are missing."""
+        return self._corked
+
+    @property
+    def destroyed(self) -> bool:
+        """Whether the message was destroyed or its connection is gone."""
+        return self._gone
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` was emitted."""
+        return self._close_emitted
+
+    @property
+    def socket(self) -> Socket | None:
+        """The socket while this message owns it, else None."""
+        raise NotImplementedError
+
+    @property
+    def connection(self) -> Socket | None:
+        """The same as `socket`."""
+        return self.socket
+
+    def pipe(self, destination: Any, *, end: bool = True) -> Any:
+        """Emit ``error``, ERR_STREAM_CANNOT_PIPE: there is nothing to read (H-057)."""
+        self.emit("error", CannotPipeError())
+        return destination

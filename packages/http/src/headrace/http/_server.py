@@ -1,0 +1,424 @@
+"""Server: a net server that speaks HTTP; its limits and its timeouts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict, Unpack, overload
+
+from headrace import net
+from headrace.events import EventEmitter, Listener
+from headrace.events.loop import current
+from headrace.http._carrier import Carrier, DuplexCarrier
+from headrace.http._connection import ServerConnection
+from headrace.http._deadlines import Deadlines
+from headrace.http._errors import (
+    InvalidArgTypeError,
+    OutOfRangeError,
+    SocketEncodingError,
+)
+from headrace.http._incoming import IncomingMessage
+from headrace.http._server_response import KEEP_ALIVE_LINE, ServerResponse
+from headrace.http_parser import EngineName, RequestParser
+
+if TYPE_CHECKING:
+    from headrace.streams import Duplex
+
+#: Bytes a message's head may have (X-006).
+MAX_HEADER_SIZE: Final = 16384
+
+RequestListener = Callable[[IncomingMessage, ServerResponse], object]
+
+
+class ServerOptions(TypedDict, total=False):
+    """What `create_server` takes as keywords or in one mapping; see `Server`."""
+
+    engine: EngineName
+    headers_timeout: float
+    request_timeout: float
+    keep_alive_timeout: float
+    keep_alive_timeout_buffer: float
+    timeout: float
+    connections_checking_interval: float
+    max_header_size: int
+    max_headers_count: int | None
+    max_requests_per_socket: int
+    max_pipelined_requests: int
+    max_body_discard: int
+    require_host_header: bool
+    join_duplicate_headers: bool
+    unique_headers: list[str]
+    insecure_http_parser: bool
+    reject_non_standard_body_writes: bool
+    http_allow_half_open: bool
+    should_upgrade_callback: Callable[[IncomingMessage], bool]
+    incoming_message_class: type[IncomingMessage]
+    server_response_class: type[ServerResponse]
+    IncomingMessage: type[IncomingMessage]
+    ServerResponse: type[ServerResponse]
+    no_delay: bool
+    keep_alive: bool
+    keep_alive_initial_delay: float
+    high_water_mark: int
+    pause_on_connect: bool
+
+
+_NET_OPTIONS: Final = frozenset(
+    {
+        "high_water_mark",
+        "keep_alive",
+        "keep_alive_initial_delay",
+        "no_delay",
+        "pause_on_connect",
+    }
+)
+
+# Events about one exchange: the response is their last argument.
+_EXCHANGE_EVENTS: Final = ("request", "check_continue", "check_expectation")
+
+_ALIASES: Final = {
+    "IncomingMessage": "incoming_message_class",
+    "ServerResponse": "server_response_class",
+}
+
+_DURATIONS: Final = (
+    "headers_timeout",
+    "request_timeout",
+    "keep_alive_timeout",
+    "keep_alive_timeout_buffer",
+    "timeout",
+)
+
+
+def check_duration(name: str, value: object) -> float:
+    """Return seconds as a number (H-005).
+
+    Raises:
+        InvalidArgTypeError: If `value` is no real number.
+        OutOfRangeError: If it is negative or not finite.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidArgTypeError(name, "a number of seconds", value)
+    if not 0 <= value < inf:
+        raise OutOfRangeError(name, "0 or more, and finite", value)
+    return value
+
+
+if TYPE_CHECKING:
+
+    class ServerEvents(net.Server):
+        """The events of a server, for type checkers only."""
+
+        @overload  # type: ignore[override]  # known names only, on purpose
+        def on(
+            self,
+            event: Literal["request", "check_continue", "check_expectation"],
+            listener: RequestListener,
+        ) -> Self: ...
+        @overload
+        def on(
+            self,
+            event: Literal["connect", "upgrade"],
+            listener: Callable[[IncomingMessage, net.Socket, bytes], object],
+        ) -> Self: ...
+        @overload
+        def on(
+            self,
+            event: Literal["client_error"],
+            listener: Callable[[Exception, net.Socket], object],
+        ) -> Self: ...
+        @overload
+        def on(
+            self,
+            event: Literal["drop_request"],
+            listener: Callable[[IncomingMessage, net.Socket], object],
+        ) -> Self: ...
+        @overload
+        def on(
+            self,
+            event: Literal["connection", "timeout"],
+            listener: Callable[[net.Socket], object],
+        ) -> Self: ...
+        @overload
+        def on(
+            self, event: Literal["error"], listener: Callable[[Exception], object]
+        ) -> Self: ...
+        @overload
+        def on(
+            self,
+            event: Literal["drop"],
+            listener: Callable[[Mapping[str, Any]], object],
+        ) -> Self: ...
+        @overload
+        def on(
+            self, event: Literal["listening", "close"], listener: Callable[[], object]
+        ) -> Self: ...
+        def on(self, event: str, listener: Listener) -> Self: ...
+
+else:
+    ServerEvents = net.Server
+
+
+class Server(ServerEvents):
+    """Listens for connections and emits a ``request`` for each request on them.
+
+    Args:
+        options: Options as one mapping; see `ServerOptions`.
+        request_listener: Added as a listener of ``request``.
+        **keywords: The same options as keywords; they win.
+
+    Events:
+        request: ``(request, response)`` after a head, before its body is read.
+        check_continue: ``(request, response)`` instead, for ``Expect: 100-continue``.
+        check_expectation: ``(request, response)`` instead, for any other ``Expect``.
+        connect, upgrade: ``(request, socket, head)``; the socket is the listener's.
+        client_error: ``(error, socket)`` for bad input or a broken connection; a
+            listener must close the socket.
+        drop_request: ``(request, socket)`` for one beyond `max_requests_per_socket`.
+        timeout: ``(socket)`` when a connection was idle for `timeout` seconds.
+        connection, listening, close, error, drop: as of `headrace.net.Server`.
+
+    Source: H-021 to H-040, X-001 to X-027.
+    """
+
+    #: Seconds from the first byte within which a head must be complete (X-001).
+    headers_timeout: float = 60.0
+    #: Seconds from the first byte within which a request must be complete (X-002).
+    request_timeout: float = 300.0
+    #: Seconds a connection may rest between requests, as it is announced (X-004).
+    keep_alive_timeout: float = 65.0
+    #: Seconds by which we wait longer than announced, against the race (X-005).
+    keep_alive_timeout_buffer: float = 1.0
+    #: Seconds without traffic after which a connection times out (H-037).
+    timeout: float = 120.0
+    #: Bytes a head may have, request line included (X-006).
+    max_header_size: int = MAX_HEADER_SIZE
+    #: Fields that are kept per head; 0 or None: all (H-036).
+    max_headers_count: int | None = 1000
+    #: Requests that one connection may carry; 0: any number (X-007).
+    max_requests_per_socket: int = 0
+    #: Requests of one connection that may wait for their answers (X-025).
+    max_pipelined_requests: int = 64
+    #: Bytes of a body nobody reads that are taken to keep the connection (X-024).
+    max_body_discard: int = 65536
+    #: Answer 400 to HTTP/1.1 requests without a Host, or with several (X-013).
+    require_host_header: bool = True
+    #: Join repeated headers of which otherwise the first wins (X-014).
+    join_duplicate_headers: bool = False
+    #: Names whose list values are sent once, joined with ``; `` (X-015).
+    unique_headers: frozenset[str] = frozenset()
+    #: Accept folding, bare LF and odd codings of old peers (X-016).
+    insecure_http_parser: bool = False
+    #: Raise when a body is written where none is allowed (X-019).
+    reject_non_standard_body_writes: bool = False
+    #: Finish the answers when the client has half-closed (X-022).
+    http_allow_half_open: bool = True
+    #: Decide for one request whether its Upgrade is taken up (X-020).
+    should_upgrade_callback: Callable[[IncomingMessage], bool] | None = None
+    incoming_message_class: type[IncomingMessage] = IncomingMessage
+    server_response_class: type[ServerResponse] = ServerResponse
+    #: The parser's engine; None: what the environment says, else the fastest.
+    engine: EngineName | None = None
+    #: Accepted and ignored: deadlines need no checking interval (X-003).
+    connections_checking_interval: float = 30.0
+
+    def __init__(
+        self,
+        options: Mapping[str, Any] | RequestListener | None = None,
+        request_listener: RequestListener | None = None,
+        /,
+        **keywords: Unpack[ServerOptions],
+    ) -> None:
+        if callable(options) and not isinstance(options, Mapping):
+            options, request_listener = None, options
+        merged = {**(options or {}), **keywords}
+        given = {name: value for name, value in merged.items() if value is not None}
+        of_net = {name: given.pop(name) for name in _NET_OPTIONS & given.keys()}
+        of_net.setdefault("no_delay", True)
+        super().__init__({**of_net, "allow_half_open": True})
+        self._apply(given)
+        #: The HTTP connections that are open, upgraded ones excepted.
+        self._http_connections: set[ServerConnection] = set()
+        self._deadlines: Deadlines | None = None
+        #: Whether connections may go on after their present answers.
+        self.accepts_more = True
+        self._keep_alive_lines: tuple[float, str] = (-1.0, "")
+        EventEmitter.on(self, "connection", self._serve)
+        if request_listener is not None:
+            if not callable(request_listener):
+                raise InvalidArgTypeError(
+                    "request_listener", "callable", request_listener
+                )
+            EventEmitter.on(self, "request", request_listener)
+
+    def _apply(self, options: dict[str, Any]) -> None:
+        for alias, name in _ALIASES.items():
+            if alias in options:
+                options.setdefault(name, options.pop(alias))
+        for name, value in options.items():
+            if name not in ServerOptions.__annotations__:
+                raise TypeError(f"unknown server option {name!r}")
+            if name in _DURATIONS:
+                check_duration(name, value)
+            elif name == "unique_headers":
+                value = frozenset(item.lower() for item in value)
+            setattr(self, name, value)
+        if "headers_timeout" not in options and self.request_timeout:
+            self.headers_timeout = min(60.0, self.request_timeout)
+        if self.headers_timeout > self.request_timeout > 0:
+            raise OutOfRangeError(
+                "headers_timeout", "at most request_timeout", self.headers_timeout
+            )
+
+    # Connections -------------------------------------------------------------------
+
+    def _serve(self, socket: net.Socket | Duplex) -> None:
+        """Speak HTTP on a new connection, a socket or any other Duplex (X-026)."""
+        carrier: Carrier = (
+            socket if isinstance(socket, net.Socket) else DuplexCarrier(socket)
+        )
+        connection = ServerConnection(self, socket, carrier, current())
+        socket._owner = connection
+        self._http_connections.add(connection)
+        if isinstance(socket, net.Socket):
+            socket.set_encoding = _refuse_encoding
+            if self.timeout:
+                socket.set_timeout(self.timeout)
+            EventEmitter.on(socket, "timeout", connection.timed_out)
+        carrier.consume(connection)
+
+    @property
+    def deadlines(self) -> Deadlines:
+        """The timer of all connections' deadlines."""
+        deadlines = self._deadlines
+        if deadlines is None:
+            deadlines = self._deadlines = Deadlines(current(), self._http_connections)
+        return deadlines
+
+    def make_parser(self) -> RequestParser:
+        """Return a parser with this server's limits for a new connection."""
+        return RequestParser(
+            engine=self.engine,
+            max_head_size=self.max_header_size,
+            max_headers_count=self.max_headers_count or 0,
+            insecure=self.insecure_http_parser,
+        )
+
+    def forget(self, connection: ServerConnection) -> None:
+        """Take a connection that is closed or upgraded out of the books."""
+        self._http_connections.discard(connection)
+
+    def takes_upgrade(self, request: IncomingMessage) -> bool:
+        """Decide whether a request's Upgrade is taken up (H-026, X-020)."""
+        if self.should_upgrade_callback is not None:
+            return bool(self.should_upgrade_callback(request))
+        return bool(self.listener_count("upgrade"))
+
+    def idle_deadline(self, now: float) -> float:
+        """Return when a connection that rests from now on is closed (H-040)."""
+        if not self.keep_alive_timeout:
+            return inf
+        return now + self.keep_alive_timeout + self.keep_alive_timeout_buffer
+
+    def keep_alive_lines(self, requests: int) -> str:
+        """Return the headers that promise a connection's next request a place.
+
+        Args:
+            requests: How many requests the connection has carried.
+        """
+        if self.max_requests_per_socket:
+            left = self.max_requests_per_socket - requests
+            return self._promise(f", max={left}")
+        timeout, lines = self._keep_alive_lines
+        if timeout != self.keep_alive_timeout:
+            lines = self._promise("")
+            self._keep_alive_lines = (self.keep_alive_timeout, lines)
+        return lines
+
+    def _promise(self, limit: str) -> str:
+        if not self.keep_alive_timeout:
+            return KEEP_ALIVE_LINE
+        seconds = int(self.keep_alive_timeout)
+        return f"{KEEP_ALIVE_LINE}Keep-Alive: timeout={seconds}{limit}\r\n"
+
+    def __rejection__(self, error: Exception, event: object, *args: Any) -> None:
+        """Answer for an ``async def`` listener that failed, as for a plain one (X-027)."""
+        source = args[-1] if event in _EXCHANGE_EVENTS else self
+        owner = getattr(args[0], "_owner", None) if args else None
+        current().report(error, source, owner)
+
+    # Closing -----------------------------------------------------------------------
+
+    def listen(self, *args: Any, **options: Any) -> Self:
+        """Start to listen; see `headrace.net.Server.listen` (H-030 to H-033)."""
+        super().listen(*args, **options)
+        self.accepts_more = True
+        return self
+
+    def close(self, callback: Callable[..., object] | None = None) -> Self:
+        """Stop accepting, close idle connections, let the others finish (H-034)."""
+        self.accepts_more = False
+        super().close(callback)
+        self.close_idle_connections()
+        return self
+
+    def close_idle_connections(self) -> None:
+        """Destroy connections without a request or a response under way (X-010)."""
+        for connection in list(self._http_connections):
+            if connection.idle:
+                connection.destroy()
+
+    def close_all_connections(self) -> None:
+        """Destroy every HTTP connection, upgraded ones excepted (X-009)."""
+        for connection in list(self._http_connections):
+            connection.destroy()
+
+    def set_timeout(
+        self,
+        timeout: float = 0.0,
+        callback: Callable[[net.Socket], object] | None = None,
+    ) -> Self:
+        """Set `timeout` for later connections; `callback` hears ``timeout`` (H-038)."""
+        self.timeout = check_duration("timeout", timeout)
+        if callback is not None:
+            self.on("timeout", callback)
+        return self
+
+
+def _refuse_encoding(encoding: str = "utf-8") -> Any:
+    """Stand in for `set_encoding` on a socket that carries HTTP (H-022)."""
+    raise SocketEncodingError
+
+
+@overload
+def create_server(
+    request_listener: RequestListener | None = None,
+    /,
+    **options: Unpack[ServerOptions],
+) -> Server: ...
+@overload
+def create_server(
+    options: Mapping[str, Any],
+    request_listener: RequestListener | None = None,
+    /,
+    **keywords: Unpack[ServerOptions],
+) -> Server: ...
+def create_server(
+    options: Mapping[str, Any] | RequestListener | None = None,
+    request_listener: RequestListener | None = None,
+    /,
+    **keywords: Unpack[ServerOptions],
+) -> Server:
+    """Return a server that does not listen yet (H-015).
+
+    Args:
+        options: Options as one mapping; see `ServerOptions`. May be left out.
+        request_listener: Added as a listener of ``request``.
+        **keywords: The same options as keywords; they win.
+
+    Raises:
+        TypeError: If an option is unknown.
+        OutOfRangeError: If a duration is negative, or `headers_timeout` is longer than
+            `request_timeout`.
+    """
+    return Server(options, request_listener, **keywords)

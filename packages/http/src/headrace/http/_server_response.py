@@ -1,0 +1,449 @@
+"""ServerResponse: the answer to one request."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from headrace.http._errors import (
+    HeadersSentError,
+    InvalidArgTypeError,
+    InvalidArgValueError,
+    InvalidStatusCodeError,
+    OutOfRangeError,
+    TrailerInvalidError,
+)
+from headrace.http._exchange import Exchange
+from headrace.http._framing import (
+    BODILESS_STATUSES,
+    Framing,
+    declared_length,
+    ends_chunked,
+)
+from headrace.http._header_queue import FIXED, OPEN
+from headrace.http._headers import (
+    Headers,
+    HeaderValue,
+    check_text,
+    check_value,
+    field_lines,
+    has_token,
+    lower_name,
+    pairs,
+)
+from headrace.http._outgoing import OutgoingMessage
+from headrace.http_parser import STATUS_CODES
+
+if TYPE_CHECKING:
+    from headrace.http._connection import ServerConnection
+    from headrace.http._incoming import IncomingMessage
+    from headrace.net import Socket
+
+_STATUS_LINES: Final[dict[int, str]] = {
+    code: f"HTTP/1.1 {code} {phrase}\r\n" for code, phrase in STATUS_CODES.items()
+}
+
+CLOSE_LINE: Final = "Connection: close\r\n"
+KEEP_ALIVE_LINE: Final = "Connection: keep-alive\r\n"
+
+
+class _DateLine:
+    """The Date header's line, made once a second."""
+
+    __slots__ = ("line", "second")
+
+    def __init__(self) -> None:
+        self.second = 0
+        self.line = ""
+
+    def now(self) -> str:
+        second = int(time.time())
+        if second != self.second:
+            self.second = second
+            self.line = f"Date: {formatdate(second, usegmt=True)}\r\n"
+        return self.line
+
+
+_DATE: Final = _DateLine()
+
+
+def check_status_code(code: object) -> int:
+    """Return a status code as a number.
+
+    Raises:
+        InvalidStatusCodeError: If it is not an integer from 100 to 999.
+    """
+    if isinstance(code, str) and code.isascii() and code.isdigit():
+        code = int(code)
+    if isinstance(code, bool) or not isinstance(code, int) or not 100 <= code <= 999:
+        raise InvalidStatusCodeError(code)
+    return int(code)
+
+
+class ServerResponse(OutgoingMessage):
+    """The answer to one request; created by the server only.
+
+    Events:
+        timeout: ``(socket)`` when the socket was idle while the response was in flight.
+        Besides, those of `OutgoingMessage`. ``close`` follows ``finish``; it comes
+        without ``finish`` if the connection was lost first.
+
+    Source: H-041 to H-057, H-118 to H-124.
+    """
+
+    __slots__ = ("_connection", "_exchange", "_keep", "req", "status_code")
+
+    send_date = True
+    #: The reason phrase; None or empty means the standard one (H-048).
+    status_message: str | None = None
+    # A client that waits for a 100, and whether it got one (H-024).
+    _expects_continue: bool = False
+    _sent_continue: bool = False
+
+    def __init__(
+        self, req: IncomingMessage, connection: ServerConnection | None = None
+    ) -> None:
+        super().__init__()
+        #: The request that this response answers.
+        self.req = req
+        #: The status of the implicit head, then the one that was sent (H-047).
+        self.status_code = 200
+        self._connection = connection
+        self._exchange = Exchange.RECEIVING
+        # Whether the connection may carry another exchange after this one.
+        self._keep = connection is not None and connection.may_persist(req)
+
+    def __repr__(self) -> str:
+        stage = ("open", "fixed", "sent", "ended", "finished")[self._stage]
+        return f"<{type(self).__name__} {self.status_code} {stage}>"
+
+    @property
+    def socket(self) -> Socket | None:
+        """The socket while this response owns it; None when it is finished."""
+        return None if self._connection is None else self._connection.net_socket
+
+    @property
+    def should_keep_alive(self) -> bool:
+        """Whether the connection will be kept after this response."""
+        return self._keep
+
+    @should_keep_alive.setter
+    def should_keep_alive(self, keep: bool) -> None:
+        self._keep = keep
+
+    # The head --------------------------------------------------------------------
+
+    def write_head(
+        self,
+        status_code: int,
+        status_message: str | Headers | None = None,
+        headers: Headers | None = None,
+    ) -> Self:
+        """Fix the status line and the headers; they leave with the first body bytes.
+
+        Args:
+            status_code: An integer from 100 to 999.
+            status_message: The reason phrase, or the headers.
+            headers: A mapping, a flat list ``[name, value, …]`` or a list of pairs;
+                lists are sent in exactly that order and may repeat a name.
+
+        Raises:
+            HeadersSentError: If the head is fixed already.
+            InvalidStatusCodeError: If `status_code` is no status code.
+            InvalidCharError: If the phrase or a value holds a control character.
+            InvalidArgValueError: If a flat list has an odd length.
+            Nothing is changed when it raises.
+
+        Source: H-044.
+        """
+        if self._stage != OPEN:
+            raise HeadersSentError("write the head")
+        code = check_status_code(status_code)
+        if status_message is not None and not isinstance(status_message, str):
+            headers, status_message = status_message, None
+        if status_message:
+            check_text("the status message", status_message)
+        if headers is not None:
+            self._merge_headers(headers)
+        self.status_code = code
+        if status_message:
+            self.status_message = status_message
+        self._stage = FIXED
+        return self
+
+    def _status_line(self) -> str:
+        code = check_status_code(self.status_code)
+        self.status_code = code
+        phrase = self.status_message
+        if not phrase:
+            line = _STATUS_LINES.get(code)
+            if line is not None:
+                self.status_message = STATUS_CODES[code]
+                return line
+            phrase = self.status_message = "unknown"
+        elif not isinstance(phrase, str):
+            raise InvalidArgTypeError("status_message", "a str", phrase)
+        check_text("the status message", phrase)
+        return f"HTTP/1.1 {code} {phrase}\r\n"
+
+    def _compose_head(self, body_size: int | None) -> bytes:
+        code = self.status_code
+        line = None if self.status_message else _STATUS_LINES.get(code)
+        if line is None or type(code) is not int:
+            line = self._status_line()
+        framing_line = self._choose_framing(body_size)
+        fields = self._fields
+        text = line + self._user_lines() if fields else line
+        removed = self._removed
+        if self.send_date and "date" not in fields and "date" not in removed:
+            text += _DATE.now()
+        text += self._connection_lines()
+        return (text + framing_line + "\r\n").encode("latin-1")
+
+    def _choose_framing(self, body_size: int | None) -> str:
+        """Decide how the body ends (H-120); return the header line that says so."""
+        code = self.status_code
+        fields = self._fields
+        if code in BODILESS_STATUSES or code < 200 or self.req.method == "HEAD":
+            self._framing = Framing.NONE
+            self._frame_bodiless()
+            return ""
+        if "transfer-encoding" in fields or "content-length" in fields:
+            return self._frame_as_told()
+        removed = self._removed
+        if body_size is not None and not (
+            "trailer" in fields or "content-length" in removed
+        ):
+            self._framing = Framing.LENGTH
+            return f"Content-Length: {body_size}\r\n"
+        if "transfer-encoding" not in removed and self._peer_takes_chunks():
+            self._framing = Framing.CHUNKED
+            return "Transfer-Encoding: chunked\r\n"
+        return self._frame_by_close()
+
+    def _frame_as_told(self) -> str:
+        """Frame the body by the user's own Transfer-Encoding or Content-Length."""
+        fields = self._fields
+        coding = fields.get("transfer-encoding")
+        if coding is None:
+            self._declared = declared_length(fields)
+            self._framing = Framing.LENGTH
+            self._refuse_trailer()
+            return ""
+        # Never both: the receiver could not know which one holds (RFC 9112 6.2).
+        self._drop_field("content-length")
+        if ends_chunked(coding[1]):
+            self._framing = Framing.CHUNKED
+            return ""
+        return self._frame_by_close()
+
+    def _frame_by_close(self) -> str:
+        self._refuse_trailer()
+        self._framing = Framing.CLOSE
+        self._keep = False
+        return ""
+
+    def _frame_bodiless(self) -> None:
+        """Keep the peer from waiting for a body that a user's header announces."""
+        self._refuse_trailer()
+        if (
+            self.status_code in BODILESS_STATUSES
+            and "transfer-encoding" in self._fields
+        ):
+            self._keep = False
+        if self.status_code == 204:
+            self._drop_field("transfer-encoding")
+            self._drop_field("content-length")
+        elif "transfer-encoding" in self._fields:
+            self._drop_field("content-length")
+
+    def _refuse_trailer(self) -> None:
+        if "trailer" in self._fields:
+            raise TrailerInvalidError("a Trailer header needs a chunked message")
+
+    def _drop_field(self, lowered: str) -> None:
+        if lowered not in self._fields:
+            return
+        self._fields = {k: v for k, v in self._fields.items() if k != lowered}
+        if self._lines is not None:
+            self._lines = [line for line in self._lines if line[0].lower() != lowered]
+
+    def _peer_takes_chunks(self) -> bool:
+        """HTTP/1.1 peers do; HTTP/1.0 ones if they say ``TE: chunked`` (H-120)."""
+        req = self.req
+        return req.http_version == "1.1" or has_token(
+            req.headers.get("te", ""), "chunked"
+        )
+
+    def _connection_lines(self) -> str:
+        """Decide whether the connection persists; return the lines about it (H-124)."""
+        field = self._fields.get("connection")
+        connection = self._connection
+        if self._keep and self.req.http_version != "1.1":
+            # An HTTP/1.0 peer needs to know beforehand where the body ends.
+            self._keep = self._declared is not None or self._framing is Framing.CHUNKED
+        if connection is not None and connection.is_last():
+            self._keep = False
+        if self._expects_continue and not self._sent_continue:
+            self._keep = False  # whether the body will be sent cannot be known
+        if field is not None:
+            if has_token(field[1], "close") or (
+                not self._keep and not has_token(field[1], "upgrade")
+            ):
+                self._keep = False
+            return ""
+        if "connection" in self._removed:
+            self._keep = self._keep and self.req.http_version == "1.1"
+            return ""
+        if not self._keep:
+            return CLOSE_LINE
+        if connection is None or "keep-alive" in self._fields:
+            return KEEP_ALIVE_LINE
+        return connection.keep_alive_lines()
+
+    def _give_up_persistence(self) -> None:
+        self._keep = False
+
+    # Informational responses -------------------------------------------------------
+
+    def write_continue(self, callback: Callable[..., object] | None = None) -> None:
+        """Send ``100 Continue`` at once, as often as it is called (H-043).
+
+        Raises:
+            HeadersSentError: If the final head is fixed already.
+        """
+        self.write_information(100, None, callback)
+        self._sent_continue = True
+
+    def write_processing(self, callback: Callable[..., object] | None = None) -> None:
+        """Send ``102 Processing`` (X-032)."""
+        self.write_information(102, None, callback)
+
+    def write_early_hints(
+        self,
+        hints: Mapping[str, Any],
+        callback: Callable[..., object] | None = None,
+    ) -> None:
+        """Send ``103 Early Hints`` (X-031).
+
+        Args:
+            hints: ``link`` with one link or a list of links, and any other headers.
+                Without a link nothing is sent.
+            callback: Called when the hints are with the operating system.
+
+        Raises:
+            InvalidArgValueError: If a link does not look like ``<target>; rel=…``.
+        """
+        if not isinstance(hints, Mapping):
+            raise InvalidArgTypeError("hints", "a mapping", hints)
+        links = hints.get("link")
+        if links is None or (isinstance(links, (list, tuple)) and not links):
+            return
+        link = ", ".join(
+            map(check_link, links if isinstance(links, (list, tuple)) else [links])
+        )
+        others = [(name, value) for name, value in hints.items() if name != "link"]
+        self.write_information(103, [("Link", link), *others], callback)
+
+    def write_information(
+        self,
+        status_code: int,
+        headers: Headers | None = None,
+        callback: Callable[..., object] | None = None,
+    ) -> None:
+        """Send an informational response, any 1xx but 101 (X-033).
+
+        An HTTP/1.0 client is sent nothing: it does not know them (RFC 9110 15.2).
+
+        Raises:
+            HeadersSentError: If the final head is fixed already.
+            OutOfRangeError: If `status_code` is not from 100 to 199.
+            InvalidStatusCodeError: If it is 101.
+        """
+        if self._stage != OPEN:
+            raise HeadersSentError("send an informational response")
+        if isinstance(status_code, bool) or not isinstance(status_code, int):
+            raise InvalidArgTypeError("status_code", "an int", status_code)
+        if not 100 <= status_code <= 199:
+            raise OutOfRangeError("status_code", "from 100 to 199", status_code)
+        if status_code == 101:
+            raise InvalidStatusCodeError(status_code)
+        lines = "".join(_checked_lines(pairs(headers if headers is not None else {})))
+        phrase = STATUS_CODES.get(status_code, "unknown")
+        if not self._gone and self.req.http_version == "1.1":
+            self._put(
+                f"HTTP/1.1 {status_code} {phrase}\r\n{lines}\r\n".encode("latin-1")
+            )
+        if callback is not None:
+            self._after_flush(callback)
+
+    # The end -----------------------------------------------------------------------
+
+    def _finished(self) -> None:
+        connection = self._connection
+        if connection is not None:
+            connection.response_finished(self)
+
+    def set_timeout(
+        self, timeout: float, callback: Callable[..., object] | None = None
+    ) -> Self:
+        """Set the socket's inactivity timeout; `callback` hears ``timeout`` (H-046).
+
+        Args:
+            timeout: Seconds without traffic; 0 turns the timer off.
+            callback: Added as a listener of this response's ``timeout``.
+        """
+        if callback is not None:
+            self.on("timeout", callback)
+        if self.socket is not None:
+            self.socket.set_timeout(timeout)
+        return self
+
+    def destroy(self, error: BaseException | None = None) -> Self:
+        """Destroy the connection; what is not with the system yet is lost (H-057).
+
+        Args:
+            error: Emitted as ``error`` on this response.
+        """
+        if self._gone or self._close_emitted:
+            return self
+        connection = self._connection
+        if connection is None:
+            self._lose(error)
+        if error is not None and self._errored is None:
+            self._errored = error
+            self._next_tick(self.emit, "error", error)
+        if connection is not None:
+            connection.destroy()
+        return self
+
+
+def check_link(link: object) -> str:
+    """Return a ``Link`` value of the form ``<target>; name=value; …`` (RFC 8288 3).
+
+    Raises:
+        InvalidArgValueError: If it has another form.
+    """
+    if not isinstance(link, str):
+        raise InvalidArgTypeError("link", "a str", link)
+    target, _, params = link.strip().partition(">")
+    well_formed = target.startswith("<") and all(
+        "=" in param for param in params.lstrip("; ").split(";") if param.strip()
+    )
+    if (
+        not well_formed
+        or (params and not params.lstrip().startswith(";"))
+        or not params
+    ):
+        raise InvalidArgValueError("link", "must look like '<target>; rel=…'", link)
+    check_text("link", link)
+    return link
+
+
+def _checked_lines(headers: Iterable[tuple[str, HeaderValue]]) -> Iterable[str]:
+    for name, value in headers:
+        lower_name(name)
+        check_value(name, value)
+        yield field_lines(name, value)

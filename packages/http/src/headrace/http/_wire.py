@@ -1,0 +1,145 @@
+"""Bytes on their way to one socket: what is written in one turn leaves in one send.
+
+Both ends of HTTP write through a `Wire`: the server's connection and the client's. An
+outgoing message only ever calls `put` and `after_flush`; the wire collects what one
+turn of the loop writes, hands it to the socket in a single call, and says when the
+operating system has taken it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from headrace.streams import StreamDestroyedError
+
+if TYPE_CHECKING:
+    from headrace.events.loop import Loop, Owner
+    from headrace.http._carrier import Carrier
+
+FlushCallback = Callable[[Exception | None], object]
+
+
+class Wire:
+    """The writing half of an HTTP connection.
+
+    A batch is what one turn wrote. At most one batch is with the socket at a time;
+    what is written meanwhile waits for the next one.
+    """
+
+    __slots__ = (
+        "_batch_size",
+        "_blocked",
+        "_callbacks",
+        "_flush_due",
+        "_in_flight",
+        "_queue",
+        "loop",
+        "lost",
+        "owner",
+        "socket",
+        "unflushed",
+    )
+
+    def __init__(self, socket: Carrier, loop: Loop) -> None:
+        self.socket = socket
+        self.loop = loop
+        #: Who answers for what runs when a batch is out.
+        self.owner: Owner | None = self
+        #: The connection is gone: nothing can be written any more.
+        self.lost = False
+        #: Bytes that were put and are not with the operating system yet.
+        self.unflushed = 0
+        self._queue: list[bytes] = []
+        self._callbacks: list[FlushCallback] = []
+        self._flush_due = False
+        # The batch that the socket has not fully taken yet.
+        self._blocked = False
+        self._in_flight: list[FlushCallback] = []
+        self._batch_size = 0
+
+    def put(self, data: bytes) -> None:
+        """Queue bytes; they leave before this turn of the loop is over."""
+        self._queue.append(data)
+        self.unflushed += len(data)
+        if not self._flush_due:
+            self._flush_due = True
+            self.loop.next_tick_for(self.owner, self._flush)
+
+    def after_flush(self, callback: FlushCallback) -> None:
+        """Call `callback(None)` when all bytes put so far are with the system.
+
+        If that never happens, it is called with the error instead.
+        """
+        self._callbacks.append(callback)
+        if not self._flush_due:
+            self._flush_due = True
+            self.loop.next_tick_for(self.owner, self._flush)
+
+    def flush_now(self) -> None:
+        """Hand what is queued to the socket without waiting for the turn's end."""
+        if self._queue and not self._blocked:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        if self._blocked or self.lost:
+            return
+        callbacks = self._callbacks
+        if callbacks:
+            self._callbacks = []
+        queue = self._queue
+        if queue:
+            self._queue = []
+            size = self.unflushed
+            if not self.socket.send(queue):
+                if self.lost:
+                    self._fail(callbacks, StreamDestroyedError("write"))
+                    return
+                self._blocked = True
+                self._in_flight = callbacks
+                self._batch_size = size
+                return
+            self.unflushed -= size
+        self._settle(callbacks)
+
+    def _settle(self, callbacks: list[FlushCallback]) -> None:
+        for callback in callbacks:
+            try:
+                callback(None)
+            except Exception as error:
+                self.loop.report(error, callback, self.owner)
+        self.drained()
+
+    def flushed(self) -> None:
+        """Take note that the socket has handed over the whole batch."""
+        self._blocked = False
+        self.unflushed -= self._batch_size
+        callbacks, self._in_flight = self._in_flight, []
+        self._batch_size = 0
+        self._settle(callbacks)
+        if self._queue or self._callbacks:
+            self._flush()
+
+    def drained(self) -> None:
+        """React to a completed flush; connections override this."""
+
+    def take_exception(self, error: Exception, source: object) -> bool:
+        """Answer for code that ran on behalf of this connection (H-010)."""
+        raise NotImplementedError
+
+    def lose(self, error: Exception | None = None) -> None:
+        """Give up what is queued: every callback gets an error, in order."""
+        self.lost = True
+        callbacks = self._in_flight + self._callbacks
+        self._in_flight, self._callbacks, self._queue = [], [], []
+        self.unflushed = 0
+        self._fail(callbacks, error or StreamDestroyedError("write"))
+        self.owner = None  # no cycle: a lost connection goes without the collector
+
+    def _fail(self, callbacks: list[FlushCallback], error: Exception) -> None:
+        for callback in callbacks:
+            try:
+                callback(error)
+            except Exception as raised:
+                self.loop.report(raised, callback, self.owner)

@@ -1,0 +1,173 @@
+"""Peers for tests of HTTP programs: a client that sends exactly the bytes it is told.
+
+`RawClient` speaks to a real server over loopback, so a test sees what is on the wire.
+It works on asyncio and on trio.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+import anyio
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from anyio.abc import SocketStream
+
+    from headrace.http._server import Server
+
+#: Seconds after which a peer that says nothing is taken to hang.
+PATIENCE: Final = 20.0
+
+_HEAD_END: Final = b"\r\n\r\n"
+
+
+class RawResponse(NamedTuple):
+    """A response as it was on the wire.
+
+    Attributes:
+        status: The status code.
+        head: Status line and fields, without the blank line.
+        body: The body, decoded if it was chunked.
+        trailers: The trailer section as text, without the blank line.
+    """
+
+    status: int
+    head: str
+    body: bytes
+    trailers: str = ""
+
+    def header(self, name: str) -> str | None:
+        """Return the first value of a header, or None."""
+        found = re.search(rf"(?im)^{re.escape(name)}:[ \t]*(.*?)[ \t]*$", self.head)
+        return None if found is None else found[1].rstrip("\r")
+
+
+class RawClient:
+    """A TCP connection to a server, one step above `send` and `recv`.
+
+    Use it as ``async with RawClient(server) as client``.
+    """
+
+    def __init__(self, server: Server | int, host: str = "127.0.0.1") -> None:
+        """Name the server to connect to, or its port."""
+        self._port = server if isinstance(server, int) else server.address().port
+        self._host = host
+        self._stream: SocketStream | None = None
+        self._buffer = b""
+
+    async def __aenter__(self) -> Self:
+        self._stream = await anyio.connect_tcp(self._host, self._port)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stream.aclose()
+
+    @property
+    def stream(self) -> SocketStream:
+        """The connection."""
+        assert self._stream is not None, "use `async with`"
+        return self._stream
+
+    async def send(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        with anyio.fail_after(PATIENCE):
+            await self.stream.send(data)
+
+    async def end(self) -> None:
+        """Half-close: send FIN and go on reading."""
+        await self.stream.send_eof()
+
+    async def _more(self) -> bool:
+        try:
+            with anyio.fail_after(PATIENCE):
+                self._buffer += await self.stream.receive()
+        except (anyio.EndOfStream, anyio.BrokenResourceError):
+            return False
+        return True
+
+    async def read_until(self, mark: bytes) -> bytes:
+        """Return what comes up to and with `mark`.
+
+        Raises:
+            EOFError: If the connection ends before.
+        """
+        while mark not in self._buffer:
+            if not await self._more():
+                raise EOFError(self._buffer)
+        found, _, self._buffer = self._buffer.partition(mark)
+        return found + mark
+
+    async def read_exactly(self, size: int) -> bytes:
+        """Return the next `size` bytes.
+
+        Raises:
+            EOFError: If the connection ends before.
+        """
+        while len(self._buffer) < size:
+            if not await self._more():
+                raise EOFError(self._buffer)
+        found, self._buffer = self._buffer[:size], self._buffer[size:]
+        return found
+
+    async def read_all(self) -> bytes:
+        """Return everything until the peer closes, by FIN or by RST."""
+        while await self._more():
+            pass
+        found, self._buffer = self._buffer, b""
+        return found
+
+    async def response(self, *, to: str = "GET") -> RawResponse:
+        """Read one response, decode its body, and leave what follows.
+
+        Args:
+            to: The method of the request, which decides about the body.
+
+        Raises:
+            EOFError: If the connection ends before.
+        """
+        head = (await self.read_until(_HEAD_END)).removesuffix(_HEAD_END)
+        text = head.decode("latin-1")
+        status = int(text.split(" ", 2)[1])
+        bare = RawResponse(status, text, b"")
+        if to == "HEAD" or status < 200 or status in (204, 304):
+            return bare
+        if "chunked" in (bare.header("transfer-encoding") or ""):
+            return await self._chunked(bare)
+        length = bare.header("content-length")
+        if length is None:
+            return bare._replace(body=await self.read_all())
+        return bare._replace(body=await self.read_exactly(int(length)))
+
+    async def _chunked(self, bare: RawResponse) -> RawResponse:
+        body = b""
+        while True:
+            size = int((await self.read_until(b"\r\n")).strip(), 16)
+            if size == 0:
+                break
+            body += await self.read_exactly(size)
+            assert await self.read_exactly(2) == b"\r\n"
+        lines = []
+        while (line := await self.read_until(b"\r\n")) != b"\r\n":
+            lines.append(line.decode("latin-1").rstrip("\r\n"))
+        return bare._replace(body=body, trailers="\r\n".join(lines))
+
+    async def ask(self, text: str, body: bytes = b"") -> RawResponse:
+        """Send a request given as its lines and read the response.
+
+        Args:
+            text: Request line and fields, one a line; a Host field is added.
+            body: Sent behind the head as it is.
+        """
+        lines = text.strip().split("\n")
+        lines[1:1] = ["Host: test"]
+        head = "\r\n".join(line.strip() for line in lines)
+        await self.send(head.encode("latin-1") + _HEAD_END + body)
+        return await self.response(to=lines[0].split(" ")[0])

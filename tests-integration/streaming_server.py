@@ -1,0 +1,91 @@
+"""A server for tests from outside: prints its port, then ``peak KiB`` at the end.
+
+    python streaming_server.py BACKEND ENGINE [unix socket path]
+
+/            a page            /echo      the body, streamed back
+/count       its size          /trailers  a chunked answer with trailers
+/big/N       N MiB             /ignore    never reads the body
+CONNECT      tunnels           Upgrade    echoes
+"""
+
+import resource
+import signal
+import sys
+from urllib.parse import urlsplit
+
+import anyio
+
+from headrace import http, net
+from headrace.streams import pipeline
+
+PIECE = b"x" * 65536
+
+
+async def answer(request: http.IncomingMessage, response: http.ServerResponse) -> None:
+    url = request.url
+    if url == "/echo":
+        await pipeline(request, response)
+    elif url == "/count":
+        size = 0
+        async for chunk in request:
+            size += len(chunk)
+        response.end(str(size))
+    elif url == "/trailers":
+        response.set_header("Trailer", "X-Sum")
+        response.write("body")
+        response.add_trailers({"X-Sum": "4"})
+        response.end()
+    elif url.startswith("/big/"):
+        await send_big(response, int(url.rpartition("/")[2]))
+    elif url != "/ignore":
+        response.set_header("X-Version", request.http_version)
+        response.end("hello from headrace\n")
+
+
+async def send_big(response: http.ServerResponse, mib: int) -> None:
+    response.set_header("Content-Length", mib << 20)
+    for _ in range(mib * 16):
+        response.write(PIECE)
+        await response.drain()
+    response.end()
+
+
+def tunnel(request: http.IncomingMessage, client: net.Socket, head: bytes) -> None:
+    target = urlsplit(f"//{request.url}")
+    upstream = net.connect(target.port, target.hostname)
+
+    def connected() -> None:
+        client.write("HTTP/1.1 200 Connection Established\r\n\r\n")
+        upstream.write(head)
+        pipeline(client, upstream, lambda error: None)
+        pipeline(upstream, client, lambda error: None)
+
+    upstream.once("connect", connected)
+    upstream.once("error", lambda error: client.destroy())
+
+
+def echo(request: http.IncomingMessage, socket: net.Socket, head: bytes) -> None:
+    socket.write(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+    )
+    socket.write(head)
+    socket.pipe(socket)
+
+
+async def main(engine: str, path: str | None) -> None:
+    server = http.create_server({"engine": engine}, answer)
+    server.on("connect", tunnel)
+    server.on("upgrade", echo)
+    with anyio.open_signal_receiver(signal.SIGTERM) as signals:
+        server.listen(path) if path else server.listen(0, "127.0.0.1")
+        async with server:
+            print(path or server.address().port, flush=True)
+            async for _ in signals:
+                break
+            server.close_all_connections()
+    print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, flush=True)
+
+
+if __name__ == "__main__":
+    backend, engine, *rest = sys.argv[1:]
+    anyio.run(main, engine, rest[0] if rest else None, backend=backend)
