@@ -441,8 +441,8 @@ def test_loop_exit_on_trio_in_a_thread_is_logged(
         raise SystemExit
 
     async def main() -> None:
-        loop.next_tick(stop)
-        await loop.checkpoint()
+        loop.call_soon(stop)
+        await loop.current().wait_idle()
         ended.append("main")
 
     thread = threading.Thread(target=trio.run, args=(main,))
