@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import types
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from headrace.events.loop._loop import Loop
@@ -43,17 +44,18 @@ def _is_cancelled(task: "Task") -> bool:
 class AsyncioLoop(Loop):
     """The `Loop` of one asyncio event loop."""
 
-    __slots__ = ("_ending", "_keeper", "_native", "_parked_keeper")
+    __slots__ = ("_ending", "_keeper", "_native", "_parked_keeper", "time")
 
     def __init__(self, native: asyncio.AbstractEventLoop) -> None:
         super().__init__()
         self._native = native
+        # Asked several times a request: where asyncio's clock is only a method around
+        # the system's, that one is called directly.
+        own = type(native).time is asyncio.BaseEventLoop.time
+        self.time: Callable[[], float] = monotonic if own else native.time
         self._ending = False  # the keeper was cancelled and is cleaning up
         self._keeper: asyncio.Task[None] | None = None
         self._parked_keeper: asyncio.Future[None] | None = None
-
-    def time(self) -> float:
-        return self._native.time()
 
     def _schedule_drain(self) -> None:
         if self._native.is_closed():
