@@ -5,179 +5,263 @@ them. Source: RFC 9112 section 7.1, H-123, H-130.
 """
 
 import re
-from enum import IntEnum
+from enum import Enum, auto
 from typing import Final
 
-from headrace.http_parser._diagnosis import SUSPECT, Buffer, check_lines
+from headrace.http_parser._diagnosis import Buffer, Section
 from headrace.http_parser._errors import HTTPParserError
 from headrace.http_parser._fields import TOKEN_CHAR, TRAILER_SECTION, VALUE_CHAR
+from headrace.http_parser._insecure import (
+    blank_line_end,
+    find_section_end,
+    mend_trailers,
+)
 from headrace.http_parser._limits import MAX_CHUNK_SIZE_DIGITS, Limits
 
-# chunk = chunk-size CRLF chunk-data CRLF, from the CRLF of the chunk before.
+# The CRLF that ends a chunk's data, and the next chunk's size line without extensions.
 _NEXT_CHUNK: Final = re.compile(rb"\r\n([0-9A-Fa-f]{1,16})\r\n")
 _SIZE: Final = re.compile(rb"[0-9A-Fa-f]*+")
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
-# chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
+# chunk-ext     = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
 # chunk-ext-val = token / quoted-string
-_QUOTED: Final = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\' + VALUE_CHAR + rb')*+"'
 _EXTENSIONS: Final = re.compile(
-    rb"(?:[ \t]*+;[ \t]*+"
-    + TOKEN_CHAR
-    + rb"++(?:[ \t]*+=[ \t]*+(?:"
-    + TOKEN_CHAR
-    + rb"++|"
-    + _QUOTED
-    + rb"))?+)*+"
+    rb"(?:[\t ]*+;[\t ]*+T++(?:[\t ]*+=[\t ]*+(?:T++|Q))?+)*+".replace(
+        b"Q", rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\V)*+"'
+    )
+    .replace(b"T", TOKEN_CHAR)
+    .replace(b"V", VALUE_CHAR)
 )
 
 
-class Part(IntEnum):
+class Part(Enum):
     """Which part of a chunked body comes next."""
 
-    SIZE = 0  #: the line with the first chunk's size
-    DATA = 1  #: the content of a chunk
-    DATA_END = 2  #: the CRLF after it, and the next size line
-    TRAILERS = 3  #: the trailer section
-    DONE = 4  #: nothing: the body is complete
+    SIZE = auto()  #: the line with a chunk's size
+    DATA = auto()  #: a chunk's content
+    DATA_END = auto()  #: the CRLF after it
+    TRAILERS = auto()  #: the trailer section
+    DONE = auto()  #: nothing: the body is complete
 
 
 class ChunkScanner:
-    """Walks over one chunked body, however it was split.
+    """Walks over one chunked body, however it is split.
 
     Attributes:
         part: What comes next.
-        trailers: The trailer section, when `part` is DONE.
+        trailers: The trailer section with its blank line, once `part` is DONE.
     """
 
-    __slots__ = ("_extension_bytes", "_left", "_limits", "_seen", "part", "trailers")
+    __slots__ = (
+        "_extension_room",
+        "_insecure",
+        "_left",
+        "_max_trailers",
+        "_section",
+        "_seen",
+        "part",
+        "trailers",
+    )
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, limits: Limits, *, insecure: bool) -> None:
+        self._insecure = insecure
+        self._max_trailers = limits.max_head_size
+        self._extension_room = limits.max_chunk_extensions_bytes
+        self._section = Section("Trailers", limits.max_head_size, None)
+        self._left = 0  # content bytes the current chunk has yet to bring
+        self._seen = 0  # bytes of the current size line looked at
         self.part = Part.SIZE
         self.trailers = b"\r\n"
-        self._left = 0  # content bytes the current chunk still has to bring
-        self._extension_bytes = 0
-        self._seen = 0  # bytes of the current line or section already looked at
 
-    def scan(self, data: Buffer, position: int) -> tuple[int, bytes]:
-        """Return where the bytes in order end, and the same bytes for an engine.
+    def scan(self, data: Buffer, position: int) -> tuple[int, list[bytes]]:
+        """Return where the bytes in order end, and what to hand to an engine.
 
-        The engine's bytes have no extensions and end in front of the first fault or
-        incomplete line.
+        The engine gets the same chunks without extensions and with CRLF everywhere.
 
         Raises:
-            HTTPParserError: If the fault stands at `position` itself.
+            HTTPParserError: If the first fault stands at `position`. A later one ends
+                what is in order, and is raised when it is come back to.
         """
-        clean: list[bytes] = []
+        pieces: list[bytes] = []
         start = position
-        while self.part is not Part.DONE:
-            before = position
+        while True:
+            position = self._skip_chunks(data, position)
             try:
-                if self.part is Part.DATA:
-                    position = self._skip_content(data, position)
-                elif self.part is Part.TRAILERS:
-                    position = self._read_trailers(data, position)
-                else:
-                    position, line = self._read_size_line(data, position)
-                    if line:  # differs from what stands there: hand over a clean copy
-                        clean += (bytes(data[start:before]), line)
-                        start = position
+                end, replacement = self._read_line(data, position)
             except HTTPParserError:
-                if clean or position > start:
-                    break  # first deliver what is in order
+                if position > start or pieces:
+                    break
                 raise
-            if position == before:
+            if end == position:
                 break
-        clean.append(bytes(data[start:position]))
-        return position, clean[0] if len(clean) == 1 else b"".join(clean)
+            if replacement is not None:
+                if position > start:
+                    pieces.append(bytes(data[start:position]))
+                pieces.append(replacement)
+                start = end
+            position = end
+        if position > start:
+            # The whole of a `bytes` is the same object: no copy of a long piece.
+            pieces.append(bytes(data[start:position]))
+        return position, pieces
 
-    def _skip_content(self, data: Buffer, position: int) -> int:
-        taken = min(self._left, len(data) - position)
-        self._left -= taken
-        if not self._left:
-            self.part = Part.DATA_END
-        return position + taken
+    def _skip_chunks(self, data: Buffer, position: int) -> int:
+        """Skip content and plain size lines; the hot path of many small chunks."""
+        size = len(data)
+        next_chunk = _NEXT_CHUNK.match
+        while self.part is Part.DATA:
+            end = position + self._left
+            if end > size:
+                self._left = end - size
+                return size
+            match = next_chunk(data, end)
+            if match is None:
+                self._left = 0
+                self.part = Part.DATA_END
+                return end
+            position = match.end()
+            self._left = int(match[1], 16)
+            if not self._left:
+                self.part = Part.TRAILERS
+        return position
 
-    def _read_size_line(self, data: Buffer, position: int) -> tuple[int, bytes]:
+    def _read_line(self, data: Buffer, position: int) -> tuple[int, bytes | None]:
+        """Read what stands between two chunks' contents.
+
+        Returns:
+            Where it ends, which is `position` when bytes are missing; and what the
+            engine gets in its place, if it is not as it should be.
+        """
+        if self.part is Part.SIZE:
+            return self._read_size_line(data, position)
         if self.part is Part.DATA_END:
-            match = _NEXT_CHUNK.match(data, position)
-            if match:
-                self._set_size(int(match[1], 16))
-                return match.end(), b""
-            return self._end_chunk(data, position), b""
-        end = data.find(b"\r\n", max(position, position + self._seen - 1))
-        line = bytes(data[position : end if end >= 0 else len(data)])
-        digits = _SIZE.match(line).end()  # type: ignore[union-attr]
-        self._check_size_line(line, digits, complete=end >= 0)
-        if end < 0:
-            self._seen = len(line)
-            return position, b""
-        self._seen = 0
-        self._extension_bytes += len(line) - digits
-        self._set_size(int(line[:digits], 16))
-        return end + 2, line[:digits] + b"\r\n" if digits < len(line) else b""
+            return self._read_data_end(data, position)
+        if self.part is Part.TRAILERS:
+            return self._read_trailers(data, position)
+        return position, None
 
-    def _end_chunk(self, data: Buffer, position: int) -> int:
+    def _read_size_line(self, data: Buffer, position: int) -> tuple[int, bytes | None]:
+        end = data.find(b"\n", position + self._seen) + 1
+        if not end:
+            self._take_part_of_line(data, position)
+            return position, None
+        line = bytes(data[position:end])
+        digits = self._judge_size_line(line)
+        self._seen = 0
+        self._left = int(line[:digits], 16)
+        self.part = Part.DATA if self._left else Part.TRAILERS
+        plain = line[:digits] + b"\r\n"
+        if line == plain:
+            return end, None
+        self._extension_room -= len(line.rstrip(b"\r\n")) - digits
+        return end, plain
+
+    def _take_part_of_line(self, data: Buffer, position: int) -> None:
+        """Judge a line whose end has not come, each byte of it about once."""
+        size = len(data) - position
+        fresh = position + max(self._seen - 1, 0)
+        if (
+            self._seen <= MAX_CHUNK_SIZE_DIGITS + 1
+            or size > self._extension_room
+            or _CONTROL.search(data, fresh)
+        ):
+            self._judge_size_line(bytes(data[position:]))
+        self._seen = size
+
+    def _judge_size_line(self, line: bytes) -> int:
+        """Return the number of digits in ``chunk-size [ chunk-ext ] CRLF``.
+
+        Args:
+            line: The line with its end, or the first part of it.
+
+        Raises:
+            HTTPParserError: For the first byte from the left that breaks a rule.
+        """
+        match = _SIZE.match(line)
+        digits = match.end() if match else 0
+        if digits > MAX_CHUNK_SIZE_DIGITS:
+            raise _fault("HPE_INVALID_CHUNK_SIZE", "Chunk size overflow", 16)
+        if digits == len(line):
+            return digits
+        if line[digits] not in b";\t \r\n" or digits == 0:
+            code = "HPE_CR_EXPECTED" if line[:1] == b"\n" else "HPE_INVALID_CHUNK_SIZE"
+            raise _fault(code, "Invalid character in chunk size", digits)
+        control = _CONTROL.search(line, digits)
+        end = control.start() if control else len(line)
+        if end - digits > self._extension_room:
+            raise _fault(
+                "HPE_CHUNK_EXTENSIONS_OVERFLOW",
+                "Chunk extensions overflow",
+                digits + self._extension_room,
+            )
+        if self._ends_line(line, end):
+            self._judge_extensions(line[digits:end], digits)
+        return digits
+
+    def _ends_line(self, line: bytes, end: int) -> bool:
+        found = line[end : end + 2]
+        if found == b"\r\n" or (found == b"\n" and self._insecure):
+            return True
+        if found in (b"", b"\r"):
+            return False
+        if found == b"\n":
+            raise _fault("HPE_CR_EXPECTED", "Missing expected CR before LF", end)
+        if found[:1] == b"\r":
+            raise _fault("HPE_LF_EXPECTED", "Missing expected LF after CR", end + 1)
+        raise _fault("HPE_STRICT", "Invalid character in chunk extensions", end)
+
+    def _judge_extensions(self, extensions: bytes, digits: int) -> None:
+        match = _EXTENSIONS.match(extensions)
+        end = match.end() if match else 0
+        if end == len(extensions):
+            return
+        if b";" not in extensions:
+            raise _fault("HPE_INVALID_CHUNK_SIZE", "Space after chunk size", digits)
+        raise _fault(
+            "HPE_STRICT", "Invalid character in chunk extensions", digits + end
+        )
+
+    def _read_data_end(self, data: Buffer, position: int) -> tuple[int, bytes | None]:
         found = bytes(data[position : position + 2])
         if found == b"\r\n":
             self.part = Part.SIZE
-            return position + 2
+            return position + 2, None
+        if found in (b"", b"\r"):
+            return position, None
+        if found[:1] == b"\n" and self._insecure:
+            self.part = Part.SIZE
+            return position + 1, b"\r\n"
         if found[:1] == b"\n":
-            raise HTTPParserError("HPE_CR_EXPECTED", "Expected CR after chunk data")
-        if found[:1] not in (b"", b"\r"):
-            raise HTTPParserError("HPE_STRICT", "Expected CRLF after chunk data")
-        if len(found) == 2:
-            raise HTTPParserError("HPE_LF_EXPECTED", "Expected LF after chunk data")
-        return position
+            raise _fault("HPE_CR_EXPECTED", "Missing expected CR after chunk data", 0)
+        if found[:1] == b"\r":
+            raise _fault("HPE_LF_EXPECTED", "Missing expected LF after chunk data", 1)
+        raise _fault("HPE_STRICT", "Expected CRLF after chunk data", 0)
 
-    def _set_size(self, size: int) -> None:
-        self._left = size
-        self.part = Part.DATA if size else Part.TRAILERS
-
-    def _check_size_line(self, line: bytes, digits: int, *, complete: bool) -> None:
-        if digits > MAX_CHUNK_SIZE_DIGITS:
-            raise HTTPParserError("HPE_INVALID_CHUNK_SIZE", "Chunk size overflow")
-        if (complete or digits < len(line)) and not digits:
-            code = "HPE_CR_EXPECTED" if line[:1] == b"\n" else "HPE_INVALID_CHUNK_SIZE"
-            raise HTTPParserError(code, "Invalid character in chunk size")
-        if digits < len(line) and line[digits] not in b"; \t\r\n":
-            raise HTTPParserError(
-                "HPE_INVALID_CHUNK_SIZE", "Invalid character in chunk size"
-            )
-        extension = line[digits:]
-        if match := SUSPECT.search(extension):
-            code = "HPE_STRICT"
-            if b"\n" in match[0]:
-                code = "HPE_CR_EXPECTED"
-            elif b"\r" in match[0]:
-                code = "HPE_LF_EXPECTED"
-            raise HTTPParserError(code, "Invalid character in chunk extensions")
-        total = self._extension_bytes + len(extension)
-        if total > self._limits.max_chunk_extensions_bytes:
-            raise HTTPParserError(
-                "HPE_CHUNK_EXTENSIONS_OVERFLOW", "Chunk extensions overflow"
-            )
-        if complete and not _EXTENSIONS.fullmatch(extension):
-            code = "HPE_STRICT" if b";" in extension else "HPE_INVALID_CHUNK_SIZE"
-            raise HTTPParserError(code, "Invalid character in chunk extensions")
-
-    def _read_trailers(self, data: Buffer, position: int) -> int:
+    def _read_trailers(self, data: Buffer, position: int) -> tuple[int, bytes | None]:
+        insecure = self._insecure
+        begin = position + self._section.searched
         if data.startswith(b"\r\n", position):
             end = position + 2
+        elif insecure and blank_line_end(data, position) > position:
+            end = blank_line_end(data, position)
+        elif insecure:
+            end = find_section_end(data, begin)
         else:
-            found = data.find(b"\r\n\r\n", position + max(self._seen - 3, 0))
-            end = found + 4 if found >= 0 else -1
-        limit = position + self._limits.max_header_size
-        if end < 0 or end > limit:
-            section = bytes(data[position:limit])
-            check_lines(section, 0, None)
-            if len(section) == self._limits.max_header_size:
-                raise HTTPParserError("HPE_HEADER_OVERFLOW", "Trailers overflow")
-            self._seen = len(section)
-            return position
+            end = data.find(b"\r\n\r\n", begin)
+            end = end + 4 if end >= 0 else -1
+        if end < 0:
+            self._section.take_part(data, position, mendable=insecure)
+            return position, None
         section = bytes(data[position:end])
-        if not TRAILER_SECTION.fullmatch(section):
-            check_lines(section, 0, None)
+        if insecure:
+            section = mend_trailers(section)
+        too_long = end - position > self._max_trailers
+        if too_long or not TRAILER_SECTION.fullmatch(section):
+            self._section.refuse(section, too_long=too_long)
         self.trailers = section
         self.part = Part.DONE
-        return end
+        return end, section if insecure else None
+
+
+def _fault(code: str, reason: str, position: int) -> HTTPParserError:
+    return HTTPParserError(code, reason, bytes_parsed=position)

@@ -1,14 +1,14 @@
-"""What exactly is wrong with a head, and where: the slow path of a refusal.
+"""What is wrong with a head or a trailer section, and where.
 
-The one expression that checks a head says only yes or no. When it says no, or when a head
-is still incomplete, the lines are looked at one by one from the left. The verdict on a
-byte depends on what stands before it and never on what follows, so it is the same
-however the bytes were split.
+The one expression that checks a section says only yes or no. When it says no, and while
+a section is still incomplete, its lines are judged here one by one, from the left. The
+verdict on a byte depends on what stands before it and never on what follows, so it is
+the same however the bytes were split.
 """
 
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NoReturn
 
 from headrace.http_parser._errors import HTTPParserError
 from headrace.http_parser._fields import TOKEN_CHAR, VALUE_CHAR
@@ -16,141 +16,201 @@ from headrace.http_parser._methods import METHODS
 
 Buffer = bytes | bytearray
 
-#: Judges the content of a start line from the left; `complete` says that its end is there.
-StartLineCheck = Callable[[bytes, bool], None]
+#: Judges a line without its CRLF. The flag says whether the line ends there; if not,
+#: only what no continuation could mend is wrong.
+LineCheck = Callable[[bytes, bool], None]
 
+# A byte that ends a line, or is wrong wherever it stands.
+_NOTABLE: Final = re.compile(rb"[\x00-\x08\x0a-\x0c\x0e-\x1f\x7f]|\r[^\n]")
 _LINE_BREAK: Final = re.compile(rb"[\r\n]")
-_TOKEN: Final = re.compile(TOKEN_CHAR + rb"*")
-_VALUE: Final = re.compile(VALUE_CHAR + rb"*")
-_TARGET: Final = re.compile(rb"[\x21-\x7e]*")
-_REASON: Final = _VALUE
+_TOKEN: Final = re.compile(TOKEN_CHAR + rb"*+")
+_VALUE: Final = re.compile(VALUE_CHAR + rb"*+")
+_TARGET: Final = re.compile(rb"[\x21-\x7e]*+")
 _LONGEST_METHOD: Final = max(map(len, METHODS))
-
-#: A byte that is wrong wherever it stands in a head: a control character, CR without LF,
-#: LF without CR.
-SUSPECT: Final = re.compile(
-    rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r[^\n]|(?:[^\r]|\A)\n", re.DOTALL
-)
 
 
 def _fault(code: str, reason: str, position: int) -> HTTPParserError:
     return HTTPParserError(code, reason, bytes_parsed=position)
 
 
-def check_lines(
-    data: Buffer, position: int, check_start_line: StartLineCheck | None
-) -> int:
-    """Judge lines from `position` and return where the first incomplete line begins.
+def _end_of(expression: re.Pattern[bytes], line: bytes, start: int = 0) -> int:
+    """Return where the longest match from `start` ends; the expression may be empty."""
+    match = expression.match(line, start)
+    return match.end() if match else start
+
+
+class Section:
+    """A head or a trailer section that arrives in pieces; looks at each byte once.
+
+    Attributes:
+        seen: Bytes looked at.
+        searched: Bytes in which its end need not be searched for again.
+    """
+
+    __slots__ = ("_check_first", "_judged", "_limit", "_what", "searched", "seen")
+
+    def __init__(self, what: str, limit: int, check_first: LineCheck | None) -> None:
+        self._what = what
+        self._limit = limit
+        self._check_first = check_first
+        self.forget()
+
+    def forget(self) -> None:
+        """Get ready for the next section."""
+        self.seen = 0
+        self.searched = 0
+        self._judged = 0  # bytes of complete lines found to be right
+
+    def take_part(self, data: Buffer, start: int, *, mendable: bool) -> None:
+        """Look at a section whose end has not come.
+
+        Args:
+            data: Holds all of it that has come.
+            start: Where it begins in `data`.
+            mendable: Its lines cannot be judged before they are mended.
+
+        Raises:
+            HTTPParserError: If it is wrong already, or too long.
+        """
+        size = len(data) - start
+        if size >= self._limit:
+            self.refuse(b"" if mendable else bytes(data[start:]), too_long=True)
+        # A CR seen last time may now turn out to stand alone.
+        fresh = start + max(self.seen - 1, 0)
+        if not mendable and _NOTABLE.search(data, fresh):
+            part = bytes(data[start + self._judged :])
+            check_first = None if self._judged else self._check_first
+            self._judged += check_lines(part, self._judged, check_first)
+        self.seen = size
+        self.searched = max(size - 3, 0)
+
+    def refuse(self, section: bytes, *, too_long: bool) -> NoReturn:
+        """Refuse a section for its first fault within the limit, else for its length.
+
+        Raises:
+            HTTPParserError: Always.
+        """
+        check_lines(section[: self._limit], 0, self._check_first)
+        if too_long:
+            raise _fault("HPE_HEADER_OVERFLOW", f"{self._what} overflow", self._limit)
+        # Cannot happen: the expression and the line checks are the same grammar.
+        raise _fault("HPE_INTERNAL", f"{self._what} is invalid", 0)
+
+
+def check_lines(data: bytes, offset: int, check_first: LineCheck | None) -> int:
+    """Judge lines, and return where the first one begins that has no end.
 
     Args:
-        data: A head or trailer section, or the first part of one.
-        position: The beginning of a line.
-        check_start_line: For a head's first line, when `position` is 0.
+        data: Begins with a line.
+        offset: What to add to positions in errors.
+        check_first: Judges the first line, if it is not a field line.
 
     Raises:
         HTTPParserError: For the first byte from the left that breaks a rule.
     """
-    while position < len(data):
-        stop = _LINE_BREAK.search(data, position)
-        end = stop.start() if stop else len(data)
-        content = bytes(data[position:end])
-        check = check_field_line
-        if position == 0 and check_start_line is not None:
-            check = check_start_line
+    start = 0
+    check = check_first or check_field_line
+    while start < len(data):
+        line_break = _LINE_BREAK.search(data, start)
+        end = line_break.start() if line_break else len(data)
+        line = data[start:end]
         try:
-            check(content, False)
-            ended = _check_line_end(data, end)
-            if ended and content:
-                check(content, True)
+            check(line, False)
+            if not _has_line_end(data[end : end + 2], end - start):
+                return start
+            if line or check is not check_field_line:
+                check(line, True)
         except HTTPParserError as error:
-            error.bytes_parsed += position
+            error.bytes_parsed += offset + start
             raise
-        if not ended or not content:
-            return position
-        position = end + 2
-    return position
+        start = end + 2
+        check = check_field_line
+    return start
 
 
-def _check_line_end(data: Buffer, end: int) -> bool:
-    """Tell whether CRLF stands at `end`; False means that bytes are missing."""
-    found = bytes(data[end : end + 2])
-    if found in (b"", b"\r"):
-        return False
+def _has_line_end(found: bytes, position: int) -> bool:
+    """Tell whether `found` is CRLF or only the beginning of it."""
+    if found == b"\r\n":
+        return True
     if found[:1] == b"\n":
-        raise _fault("HPE_CR_EXPECTED", "Missing expected CR before LF", 0)
-    if found != b"\r\n":
-        raise _fault("HPE_LF_EXPECTED", "Missing expected LF after CR", 0)
-    return True
+        raise _fault("HPE_CR_EXPECTED", "Missing expected CR before LF", position)
+    if len(found) == 2:
+        raise _fault("HPE_LF_EXPECTED", "Missing expected LF after CR", position + 1)
+    return False
 
 
-def check_field_line(content: bytes, complete: bool) -> None:
-    """Judge ``name: value``, without its CRLF."""
+def check_field_line(line: bytes, ends: bool) -> None:
+    """Judge ``field-name ":" field-value``."""
     code = "HPE_INVALID_HEADER_TOKEN"
-    if content[:1] in (b" ", b"\t"):
+    if line[:1] in (b" ", b"\t"):
         raise _fault(code, "Unexpected space at the start of a field line", 0)
-    name_end = _TOKEN.match(content).end()  # type: ignore[union-attr]
-    if name_end == len(content):
-        if complete:
+    name_end = _end_of(_TOKEN, line)
+    if name_end == len(line):
+        if ends:
             raise _fault(code, "Missing colon in a field line", name_end)
         return
-    if content[name_end] != ord(":") or name_end == 0:
+    if line[name_end] != ord(":") or name_end == 0:
         raise _fault(code, "Invalid character in a field name", name_end)
-    value_end = _VALUE.match(content, name_end + 1).end()  # type: ignore[union-attr]
-    if value_end < len(content):
+    value_end = _end_of(_VALUE, line, name_end + 1)
+    if value_end < len(line):
         raise _fault(code, "Invalid character in a field value", value_end)
 
 
-def check_request_line(content: bytes, complete: bool) -> None:
-    """Judge ``method SP target SP HTTP/1.x``, without its CRLF."""
-    method_end = _TOKEN.match(content).end()  # type: ignore[union-attr]
-    method = content[:method_end].decode()
-    ended = method_end < len(content) or complete
-    if method_end > _LONGEST_METHOD or (ended and method not in METHODS):
-        raise _fault("HPE_INVALID_METHOD", "Invalid method encountered", method_end)
-    if method_end == len(content):
-        if complete:
-            raise _fault("HPE_INVALID_URL", "Missing request target", method_end)
+def check_request_line(line: bytes, ends: bool) -> None:
+    """Judge ``method SP request-target SP HTTP-version`` (RFC 9112 section 3)."""
+    method_end = _end_of(_TOKEN, line)
+    if method_end == len(line) and not ends:
+        if method_end > _LONGEST_METHOD:
+            raise _fault("HPE_INVALID_METHOD", "Invalid method", _LONGEST_METHOD)
         return
-    if content[method_end] != ord(" "):
+    if line[:method_end].decode() not in METHODS:
+        raise _fault(
+            "HPE_INVALID_METHOD", "Invalid method", min(method_end, _LONGEST_METHOD)
+        )
+    if line[method_end : method_end + 1] != b" ":
         raise _fault("HPE_INVALID_METHOD", "Expected space after method", method_end)
-    target_end = _TARGET.match(content, method_end + 1).end()  # type: ignore[union-attr]
-    if target_end == len(content) and not complete:
+    target_end = _end_of(_TARGET, line, method_end + 1)
+    if target_end == len(line) and not ends:
         return
-    if target_end == method_end + 1 or content[target_end : target_end + 1] > b" ":
-        raise _fault("HPE_INVALID_URL", "Invalid request target", target_end)
-    if content[target_end : target_end + 1] not in (b" ", b""):
-        raise _fault("HPE_INVALID_URL", "Invalid character in target", target_end)
-    _check_version(content, target_end + 1, complete)
+    if target_end == method_end + 1:
+        raise _fault("HPE_INVALID_URL", "Missing request target", target_end)
+    if line[target_end : target_end + 1] not in (b" ", b""):
+        raise _fault(
+            "HPE_INVALID_URL", "Invalid character in request target", target_end
+        )
+    _check_version(line[target_end + 1 :], target_end + 1, ends)
 
 
-def _check_version(content: bytes, start: int, complete: bool) -> None:
-    """Judge ``HTTP/1.0`` or ``HTTP/1.1`` from `start` to the end of `content`."""
-    found = content[start:]
-    if not b"HTTP/".startswith(found[:5]) or (complete and len(found) < 5):
+def _check_version(found: bytes, start: int, ends: bool) -> None:
+    """Judge ``HTTP/1.0`` or ``HTTP/1.1``."""
+    if found[:5] != b"HTTP/"[: len(found)] or (ends and len(found) < 5):
         raise _fault("HPE_INVALID_CONSTANT", "Expected HTTP/", start)
-    version = found[5:]
-    right = (b"1.1", b"1.0")
-    if version not in right and (
-        complete or not any(known.startswith(version) for known in right)
-    ):
+    known = (b"HTTP/1.1", b"HTTP/1.0")
+    if found not in known and (ends or not any(k.startswith(found) for k in known)):
         raise _fault("HPE_INVALID_VERSION", "Invalid HTTP version", start + 5)
 
 
-def check_status_line(content: bytes, complete: bool) -> None:
-    """Judge ``HTTP/1.x SP status [SP reason]``, without its CRLF."""
-    version, space, rest = content.partition(b" ")
-    _check_version(version, 0, complete or bool(space))
-    if not space:
-        if complete:
-            raise _fault("HPE_INVALID_STATUS", "Missing status code", len(content))
+def check_status_line(line: bytes, ends: bool) -> None:
+    """Judge ``HTTP-version SP status-code [ SP reason-phrase ]`` (section 4)."""
+    version, space, rest = line.partition(b" ")
+    _check_version(version, 0, ends or bool(space))
+    if not space and not ends:
         return
-    status, space, reason = rest[:3], rest[3:4], rest[4:]
+    code, reason = "HPE_INVALID_STATUS", "Invalid status code"
     start = len(version) + 1
-    wrong = (status and not status.isdigit()) or status[:1] == b"0"
-    if wrong or (complete and len(status) < 3) or space not in (b"", b" "):
-        raise _fault("HPE_INVALID_STATUS", "Invalid status code", start)
-    reason_end = _REASON.match(reason).end()  # type: ignore[union-attr]
-    if reason_end < len(reason):
+    status = rest[:3]
+    if status.strip(b"0123456789") or status[:1] == b"0":
+        raise _fault(code, reason, start)
+    if len(status) < 3:
+        if ends:
+            raise _fault(code, reason, start)
+        return
+    if rest[3:4] not in (b" ", b""):
+        raise _fault(code, reason, start + 3)
+    phrase_end = _end_of(_VALUE, rest, 4)
+    if phrase_end < len(rest):
         raise _fault(
-            "HPE_INVALID_HEADER_TOKEN", "Invalid character in reason phrase", reason_end
+            "HPE_INVALID_HEADER_TOKEN",
+            "Invalid character in reason phrase",
+            start + phrase_end,
         )

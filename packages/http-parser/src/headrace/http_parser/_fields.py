@@ -5,19 +5,21 @@ from typing import Final
 
 #: One character of a token (RFC 9110 section 5.6.2).
 TOKEN_CHAR: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+
 #: One character of a field value, blanks included: no control character but TAB
 #: (RFC 9110 section 5.5).
 VALUE_CHAR: Final = rb"[\t\x20-\x7e\x80-\xff]"
 
-#: field-line CRLF, any number of them (RFC 9112 section 5): no blank before the colon, no
-#: line folding. Possessive, so that a refusal costs no more than an acceptance.
+#: Any number of ``field-name ":" OWS field-value OWS CRLF`` (RFC 9112 section 5): no
+#: blank before the colon, no line folding. Possessive, so that a refusal costs no more
+#: than an acceptance.
 FIELD_LINES: Final = rb"(?:" + TOKEN_CHAR + rb"++:" + VALUE_CHAR + rb"*+\r\n)*+"
 
+#: A whole trailer section with its blank line (RFC 9112 section 7.1.2).
 TRAILER_SECTION: Final = re.compile(FIELD_LINES + rb"\r\n")
 
-#: Fields of which the first counts when they are repeated (H-108). These are fields with
-#: one value by their definition, where joining would make a value nobody sent.
-FIRST_WINS: Final = frozenset(
+# Fields with one value by their definition: of repeats the first wins (H-108).
+_FIRST_WINS: Final = frozenset(
     {
         "age",
         "authorization",
@@ -40,8 +42,8 @@ FIRST_WINS: Final = frozenset(
     }
 )
 
-#: Fields of FIRST_WINS that are never joined, also when the user asks for joining: a
-#: second value would speak about framing or routing (X-014).
+# Never joined, also when the user wants joining: they say where a message ends and
+# whom it is for (X-014).
 _NEVER_JOINED: Final = frozenset({"content-length", "host"})
 
 
@@ -56,7 +58,7 @@ def parse_fields(section: bytes, max_count: int) -> list[str]:
     """
     lines = section.decode("latin-1").split("\r\n")
     lines.pop()  # what follows the last CRLF: nothing
-    if max_count and len(lines) > max_count:
+    if max_count:
         del lines[max_count:]
     raw: list[str] = []
     for line in lines:
@@ -71,40 +73,42 @@ def merge_headers(
 ) -> dict[str, str | list[str]]:
     """Return a flat list of names and values as a dictionary with lower-case names.
 
-    Repeats: ``set-cookie`` is always a list; ``cookie`` is joined by ``"; "``; of fields
-    with one value by definition (``host``, ``content-type`` …) the first wins; all
-    others are joined by ``", "``.
+    ``set-cookie`` is always a list. Repeats of ``cookie`` are joined by ``"; "``; of
+    fields with one value by definition (``host``, ``content-type`` …) the first wins;
+    repeats of all others are joined by ``", "``.
 
     Args:
-        raw: Names and values in turn, as in `raw_headers` or `raw_trailers`.
-        join_duplicates: Join the repeats of single-valued fields too, except
+        raw: Names and values in turn, as in `raw_headers` and `raw_trailers`.
+        join_duplicates: Join the repeats of fields with one value too, except
             ``content-length`` and ``host``.
 
     Source: H-108, X-014.
     """
     merged: dict[str, str | list[str]] = {}
-    pairs = iter(raw)
-    for name, value in zip(pairs, pairs, strict=True):
+    repeats: dict[str, list[str]] = {}
+    for name, value in zip(raw[::2], raw[1::2], strict=True):
         key = name.lower()
-        if key == "set-cookie":
-            cookies = merged.setdefault(key, [])
-            assert isinstance(cookies, list)
-            cookies.append(value)
-        elif key not in merged:
+        if key not in merged and key != "set-cookie":
             merged[key] = value
-        elif key not in FIRST_WINS or (join_duplicates and key not in _NEVER_JOINED):
+        else:
+            repeats.setdefault(key, []).append(value)
+    # All at once: joining one by one would copy a long list for each of its elements.
+    for key, values in repeats.items():
+        first = merged.get(key)
+        if key == "set-cookie":
+            merged[key] = values
+        elif key not in _FIRST_WINS or (join_duplicates and key not in _NEVER_JOINED):
             separator = "; " if key == "cookie" else ", "
-            merged[key] = f"{merged[key]}{separator}{value}"
+            merged[key] = separator.join((str(first), *values))
     return merged
 
 
 def distinct_headers(raw: list[str]) -> dict[str, list[str]]:
-    """Return a flat list of names and values as lower-case name to list of values.
+    """Return a flat list of names and values as lower-case name to all its values.
 
     Source: X-065.
     """
     distinct: dict[str, list[str]] = {}
-    pairs = iter(raw)
-    for name, value in zip(pairs, pairs, strict=True):
+    for name, value in zip(raw[::2], raw[1::2], strict=True):
         distinct.setdefault(name.lower(), []).append(value)
     return distinct

@@ -1,173 +1,257 @@
 """How long a body is, and what both engines must refuse.
 
-Works on the lower-case copy of a checked head. Source: RFC 9112 sections 6 and 9.3, H-130.
+All functions work on heads that have passed the grammar; `lowered` is such a head in
+lower case. Source: RFC 9112 sections 6 and 9.3, H-130.
 """
 
 import re
-from enum import IntEnum
-from typing import Final
+from enum import Enum, auto
+from typing import Final, NamedTuple
 
 from headrace.http_parser._errors import HTTPParserError
 from headrace.http_parser._fields import TOKEN_CHAR
 from headrace.http_parser._limits import MAX_CONTENT_LENGTH
+from headrace.http_parser._messages import HostError
+from headrace.http_parser._state import Move
 
 CONTENT_LENGTH: Final = b"\r\ncontent-length:"
 TRANSFER_ENCODING: Final = b"\r\ntransfer-encoding:"
+CONNECTION: Final = b"\r\nconnection:"
+UPGRADE: Final = b"\r\nupgrade:"
+EXPECT: Final = b"\r\nexpect:"
+HOST: Final = b"\r\nhost:"
 
 _FRAMING_FIELD: Final = re.compile(
-    rb"\r\n(content-length|transfer-encoding):[ \t]*([^\r]*?)[ \t]*(?=\r)"
+    rb"\r\n(content-length|transfer-encoding):[\t ]*+([^\r]*)"
 )
 
-# transfer-coding = token *( OWS ";" OWS transfer-parameter ). A quoted parameter could
-# hide a comma, so only tokens are accepted as values.
+# transfer-coding = token *( OWS ";" OWS token BWS "=" BWS ( token / quoted-string ) )
+# A quoted string could hide a comma from another reader, so only tokens are accepted.
 _TRANSFER_CODING: Final = re.compile(
-    TOKEN_CHAR
-    + rb"+(?:[ \t]*;[ \t]*"
-    + TOKEN_CHAR
-    + rb"+[ \t]*=[ \t]*"
-    + TOKEN_CHAR
-    + rb"+)*"
+    (rb"T++(?:[\t ]*+;[\t ]*+T++[\t ]*+=[\t ]*+T++)*+").replace(b"T", TOKEN_CHAR)
 )
 
-# Host = uri-host [ ":" port ] (RFC 9110 section 7.2, RFC 3986 section 3.2.2); an empty
+# Host = uri-host [ ":" port ] (RFC 9110 section 7.2, RFC 3986 section 3.2.2). An empty
 # one is legal: the target had no authority.
+REG_NAME: Final = rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})"
+IP_LITERAL: Final = (
+    rb"\[(?:[0-9A-Fa-f:.]++|[vV][0-9A-Fa-f]++\.[A-Za-z0-9\-._~!$&'()*+,;=:]++)\]"
+)
 _HOST: Final = re.compile(
-    rb"(?:\[(?:[0-9a-fA-F:.]+|[vV][0-9a-fA-F]+\.[A-Za-z0-9\-._~!$&'()*+,;=:]+)\]"
-    rb"|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9a-fA-F]{2})*)"
-    rb"(?::[0-9]*)?"
+    rb"(?:" + IP_LITERAL + rb"|" + REG_NAME + rb"*+)(?::[0-9]*+)?+"
 )
 
 
-class Transfer(IntEnum):
+class Transfer(Enum):
     """What Transfer-Encoding says."""
 
-    ABSENT = 0  #: there is no such field
-    CHUNKED = 1  #: the last coding is chunked, and only the last
-    OTHER = 2  #: codings, but not chunked: the body ends with the connection
+    ABSENT = auto()  #: there is no such field
+    CHUNKED = auto()  #: chunked is the last coding
+    OTHER = auto()  #: there are codings without chunked: their end is not marked
 
 
-def field_values(lowered: bytes, name: bytes) -> list[bytes]:
-    """Return the values of a field in order, without outer blanks.
+class Framing(NamedTuple):
+    """What the framing fields of a head say.
+
+    Attributes:
+        length: The value of Content-Length.
+        transfer: What Transfer-Encoding says.
+        plain: Every engine reads these fields in the same way.
+    """
+
+    length: int | None
+    transfer: Transfer
+    plain: bool
+
+
+NO_FRAMING: Final = Framing(None, Transfer.ABSENT, True)
+
+
+def field_values(lowered: bytes, name: bytes, start: int = 0) -> list[bytes]:
+    """Return the values of a field in their order, without outer blanks.
 
     Args:
-        lowered: A checked head in lower case.
-        name: The name between CRLF and colon, in lower case.
+        lowered: A head in lower case.
+        name: The name in lower case, between CRLF and colon.
+        start: Where to begin, at or before the first of the fields.
     """
     values: list[bytes] = []
-    start = lowered.find(name)
+    start = lowered.find(name, start)
     while start >= 0:
         start += len(name)
         end = lowered.index(b"\r\n", start)
-        values.append(lowered[start:end].strip(b" \t"))
+        values.append(lowered[start:end].strip(b"\t "))
         start = lowered.find(name, end)
     return values
 
 
-def list_tokens(values: list[bytes]) -> list[bytes]:
+def list_elements(values: list[bytes]) -> list[bytes]:
     """Return the elements of comma-separated lists, without outer blanks."""
-    return [token.strip(b" \t") for value in values for token in value.split(b",")]
+    return [part.strip(b"\t ") for value in values for part in value.split(b",")]
 
 
 def content_length(value: bytes) -> int:
-    """Return the one number that Content-Length may be.
+    """Return the number that a Content-Length is.
 
     Raises:
-        HTTPParserError: ``HPE_INVALID_CONTENT_LENGTH`` if it is not made of ASCII digits
-            or does not fit in 64 bits; ``HPE_UNEXPECTED_CONTENT_LENGTH`` if it is a list
-            of numbers.
+        HTTPParserError: ``HPE_INVALID_CONTENT_LENGTH`` if it is not made of ASCII
+            digits alone or does not fit in 64 bits; ``HPE_UNEXPECTED_CONTENT_LENGTH``
+            if it is a list of numbers, which is how a repeated field may arrive.
     """
-    # bytes.isdigit knows ASCII digits only; int() would take signs, blanks and "_".
+    # bytes.isdigit knows no digits but 0 to 9; int() would take signs, blanks and "_".
     if not value.isdigit():
-        if b"," in value and all(map(bytes.isdigit, list_tokens([value]))):
+        if all(map(bytes.isdigit, list_elements([value]))):
             raise HTTPParserError(
                 "HPE_UNEXPECTED_CONTENT_LENGTH", "Content-Length is a list"
             )
         raise HTTPParserError(
-            "HPE_INVALID_CONTENT_LENGTH", "Content-Length is not a number"
+            "HPE_INVALID_CONTENT_LENGTH", "Invalid character in Content-Length"
         )
-    digits = value.lstrip(b"0")
-    length = int(digits or b"0") if len(digits) <= 20 else MAX_CONTENT_LENGTH + 1
+    digits = value.lstrip(b"0") or b"0"
+    # int() refuses thousands of digits with an error of its own.
+    length = int(digits) if len(digits) <= 20 else MAX_CONTENT_LENGTH + 1
     if length > MAX_CONTENT_LENGTH:
         raise HTTPParserError("HPE_INVALID_CONTENT_LENGTH", "Content-Length overflow")
     return length
 
 
 def transfer_encoding(codings: list[bytes], *, insecure: bool) -> Transfer:
-    """Return what the codings of all Transfer-Encoding fields say about framing.
+    """Return what all Transfer-Encoding fields of a head say together.
 
     Args:
-        codings: The list elements in order, in lower case.
-        insecure: Take chunked wherever it stands, and skip what is no coding.
+        codings: Their list elements in order, in lower case.
+        insecure: Find chunked wherever it stands, and overlook what is no coding.
 
     Raises:
-        HTTPParserError: ``HPE_INVALID_TRANSFER_ENCODING`` if an element is not a coding,
-            or chunked is not the last one, or comes twice.
+        HTTPParserError: ``HPE_INVALID_TRANSFER_ENCODING`` if an element is no coding,
+            or chunked has parameters, comes twice or is not the last one.
     """
-    if insecure:
-        return Transfer.CHUNKED if b"chunked" in codings else Transfer.OTHER
-    for coding in codings:
-        if not _TRANSFER_CODING.fullmatch(coding):
-            raise HTTPParserError(
-                "HPE_INVALID_TRANSFER_ENCODING", "Transfer-Encoding is malformed"
-            )
-        if coding.startswith(b"chunked") and coding[7:8] in (b";", b" ", b"\t"):
-            raise HTTPParserError(
-                "HPE_INVALID_TRANSFER_ENCODING", "chunked takes no parameters"
-            )
-    if b"chunked" not in codings:
-        return Transfer.OTHER
-    if codings.index(b"chunked") != len(codings) - 1:
-        raise HTTPParserError(
-            "HPE_INVALID_TRANSFER_ENCODING", "chunked is not the last transfer coding"
-        )
-    return Transfer.CHUNKED
+    code = "HPE_INVALID_TRANSFER_ENCODING"
+    if not insecure:
+        for coding in codings:
+            if not _TRANSFER_CODING.fullmatch(coding):
+                raise HTTPParserError(code, "Invalid transfer coding")
+            if coding.partition(b";")[0].strip() == b"chunked" != coding:
+                raise HTTPParserError(code, "chunked has no parameters")
+        if b"chunked" in codings[:-1]:
+            raise HTTPParserError(code, "chunked is not the last transfer coding")
+    return Transfer.CHUNKED if b"chunked" in codings else Transfer.OTHER
 
 
-def read_framing(lowered: bytes, *, insecure: bool) -> tuple[int | None, Transfer]:
-    """Return Content-Length and Transfer-Encoding of a head that has one of them.
+def read_framing(lowered: bytes, *, insecure: bool) -> Framing:
+    """Return what the framing fields say.
 
     Raises:
-        HTTPParserError: If they are malformed, repeated or both there. The first field
-            that makes the head wrong names the code.
+        HTTPParserError: If they are malformed, repeated or of both kinds. The field
+            that makes the head wrong, the second one of a pair, names the code.
     """
     length: int | None = None
     codings: list[bytes] = []
-    for match in _FRAMING_FIELD.finditer(lowered):
-        name, value = match.groups()
-        if name == b"transfer-encoding":
-            if length is not None:
-                raise HTTPParserError(
-                    "HPE_INVALID_TRANSFER_ENCODING",
-                    "Transfer-Encoding after Content-Length",
-                )
-            codings += list_tokens([value])
-        elif codings:
-            raise HTTPParserError(
-                "HPE_INVALID_CONTENT_LENGTH", "Content-Length after Transfer-Encoding"
-            )
-        elif length is not None:
-            raise HTTPParserError(
-                "HPE_UNEXPECTED_CONTENT_LENGTH", "Content-Length is repeated"
-            )
-        else:
-            length = content_length(value)
-    if not codings:
-        return length, Transfer.ABSENT
-    return None, transfer_encoding(codings, insecure=insecure)
+    field = None
+    try:
+        for field in _FRAMING_FIELD.finditer(lowered):
+            name, value = field.groups()
+            if name == b"transfer-encoding":
+                _refuse_second(name, length is not None)
+                codings += list_elements([value])
+            else:
+                _refuse_second(name, bool(codings))
+                _refuse_repeat(length is not None)
+                length = content_length(value.rstrip(b"\t "))
+        if not codings:
+            # h11 takes up to 20 digits, also when the first ones are zeros.
+            plain = field is None or len(field[2]) <= 20
+            return Framing(length, Transfer.ABSENT, plain)
+        transfer = transfer_encoding(codings, insecure=insecure)
+    except HTTPParserError as error:
+        error.bytes_parsed = field.start(2) if field else 0
+        raise
+    return Framing(None, transfer, codings == [b"chunked"])
 
 
-def wants_keep_alive(minor: bytes, tokens: list[bytes]) -> bool:
-    """Tell whether the peer wants the connection to persist (RFC 9112 section 9.3).
+def _refuse_second(name: bytes, refused: bool) -> None:
+    """Refuse a field of one kind after a field of the other kind."""
+    if not refused:
+        return
+    if name == b"transfer-encoding":
+        raise HTTPParserError(
+            "HPE_INVALID_TRANSFER_ENCODING", "Transfer-Encoding after Content-Length"
+        )
+    raise HTTPParserError(
+        "HPE_INVALID_CONTENT_LENGTH", "Content-Length after Transfer-Encoding"
+    )
+
+
+def _refuse_repeat(refused: bool) -> None:
+    if refused:
+        raise HTTPParserError(
+            "HPE_UNEXPECTED_CONTENT_LENGTH", "Content-Length is repeated"
+        )
+
+
+def request_framing(lowered: bytes, http_version: str, *, insecure: bool) -> Framing:
+    """Return how a request with a framing field is framed.
+
+    Raises:
+        HTTPParserError: As `read_framing`, and if the codings do not mark the end of
+            the body, or the version does not know codings (RFC 9112 section 6.1): both
+            would leave the length of the body open to two readings.
+    """
+    framing = read_framing(lowered, insecure=insecure)
+    code = "HPE_INVALID_TRANSFER_ENCODING"
+    if framing.transfer is Transfer.OTHER:
+        raise HTTPParserError(code, "The last transfer coding is not chunked")
+    if framing.transfer is not Transfer.ABSENT and http_version == "1.0":
+        if not insecure:
+            raise HTTPParserError(code, "Transfer-Encoding in HTTP/1.0")
+        return framing._replace(plain=False)
+    return framing
+
+
+def request_body(length: int | None, chunked: bool) -> Move:
+    """Return what follows a request head."""
+    if chunked:
+        return Move.CHUNK
+    return Move.FIX if length else Move.EMPTY
+
+
+def response_body(method: str, status: int, framing: Framing) -> Move:
+    """Return what follows a response head (RFC 9112 section 6.3).
 
     Args:
-        minor: The digit after ``HTTP/1.``.
-        tokens: What the Connection fields list, in lower case.
+        method: The method of the request it answers.
+        status: Its status code.
+        framing: What its framing fields say.
     """
-    if b"close" in tokens:
+    if method == "CONNECT" or method == "HEAD" or status < 200 or status in (204, 304):
+        return Move.EMPTY
+    if framing.transfer is Transfer.CHUNKED:
+        return Move.CHUNK
+    if framing.transfer is Transfer.OTHER or framing.length is None:
+        return Move.FLOW
+    return Move.FIX if framing.length else Move.EMPTY
+
+
+def wants_keep_alive(http_version: str, options: list[bytes]) -> bool:
+    """Tell whether the peer lets the connection persist (RFC 9112 section 9.3).
+
+    Args:
+        http_version: ``"1.1"`` or ``"1.0"``.
+        options: The elements of Connection, in lower case.
+    """
+    if b"close" in options:
         return False
-    return minor == b"1" or b"keep-alive" in tokens
+    return http_version == "1.1" or b"keep-alive" in options
 
 
-def is_valid_host(value: bytes) -> bool:
-    """Tell whether `value` may stand in a Host field."""
-    return _HOST.fullmatch(value) is not None
+def host_error(lowered: bytes, http_version: str) -> HostError | None:
+    """Return why the Host field of a request is not acceptable.
+
+    Source: RFC 9112 section 3.2, H-126.
+    """
+    values = field_values(lowered, HOST)
+    if not values:
+        return "missing" if http_version == "1.1" else None
+    if len(values) > 1:
+        return "repeated"
+    return None if _HOST.fullmatch(values[0]) else "invalid"

@@ -1,10 +1,14 @@
 """The engine h11, in plain Python and always installed."""
 
 import sys
+from typing import Final, Literal
 
 import h11
 
 from headrace.http_parser._engine import disagreement
+
+# Makes h11 ready to read an answer that may have a body.
+_ANY_REQUEST: Final = h11.Request(method="GET", target="/", headers=[("Host", "")])
 
 
 class H11Engine:
@@ -14,56 +18,52 @@ class H11Engine:
 
     name = "h11"
 
-    def __init__(self, role: type[h11.CLIENT] | type[h11.SERVER]) -> None:
-        self._role = role
+    def __init__(self, reads: Literal["requests", "responses"]) -> None:
+        self._role = h11.SERVER if reads == "requests" else h11.CLIENT
         self._complete = False
-        self._connection = self._open()
+        self._connection = self._connect()
 
-    def _open(self) -> h11.Connection:
-        # The limits are the parser's own, h11 holds its limit not always (H-181).
+    def _connect(self) -> h11.Connection:
+        # The limits are the parser's: h11 knows one that does not always hold (H-181).
         connection = h11.Connection(self._role, max_incomplete_event_size=sys.maxsize)
         if self._role is h11.CLIENT:
-            connection.send(
-                h11.Request(method="GET", target="/", headers=[("Host", "")])
-            )
+            connection.send(_ANY_REQUEST)
             connection.send(h11.EndOfMessage())
         return connection
 
-    def read_head(self, head: bytes, has_body: bool) -> None:
+    def read_head(self, head: bytes, has_body: bool | None) -> bool:
         """Judge a head and get ready for its body."""
-        self._connection = connection = self._open()
         self._complete = False
+        self._connection = connection = self._connect()
         try:
             connection.receive_data(head)
             event = connection.next_event()
+            if event is h11.NEED_DATA or event is h11.PAUSED:
+                raise disagreement(self.name, "the head is not complete")
+            if has_body is False:
+                ended = isinstance(connection.next_event(), h11.EndOfMessage)
+            else:
+                ended = has_body is True and connection.next_event() is h11.NEED_DATA
         except h11.RemoteProtocolError as error:
             raise disagreement(self.name, str(error)) from error
-        if event is h11.NEED_DATA or event is h11.PAUSED:
-            raise disagreement(self.name, "the head is not complete")
+        if has_body is not None and not ended:
+            raise disagreement(self.name, "the body is framed in another way")
+        return True
 
-    def decode(self, data: bytes) -> bytes:
-        """Return the content in a part of a chunked body."""
+    def decode(self, pieces: list[bytes]) -> bytes:
+        """Return the content in some more bytes of a chunked body."""
         connection = self._connection
-        pieces: list[bytes] = []
+        content: list[bytes] = []
         try:
-            connection.receive_data(data)
-            while isinstance(event := connection.next_event(), h11.Data):
-                pieces.append(event.data)
+            for piece in pieces:
+                connection.receive_data(piece)
+                while isinstance(event := connection.next_event(), h11.Data):
+                    content.append(event.data)
+                self._complete = isinstance(event, h11.EndOfMessage)
         except h11.RemoteProtocolError as error:
             raise disagreement(self.name, str(error)) from error
-        self._complete = isinstance(event, h11.EndOfMessage)
-        return b"".join(pieces)
+        return b"".join(content)
 
     def is_complete(self) -> bool:
-        """Tell whether the engine saw the end of the chunked body."""
+        """Tell whether the engine saw the end of a chunked body."""
         return self._complete
-
-
-def request_engine() -> H11Engine:
-    """Return an engine for the messages of a client."""
-    return H11Engine(h11.SERVER)
-
-
-def response_engine() -> H11Engine:
-    """Return an engine for the messages of a server."""
-    return H11Engine(h11.CLIENT)

@@ -5,39 +5,37 @@ from typing import Final, Literal
 
 from headrace.http_parser._fields import distinct_headers, merge_headers, parse_fields
 
+#: Why a request must be answered 400 for its Host field (H-126).
 HostError = Literal["missing", "repeated", "invalid"]
 
 
 class Signal(Enum):
     """What `next_event` returns when there is no event."""
 
-    NEED_DATA = "need data"  #: call `receive` or `finish` first
-    PAUSED = "paused"  #: the caller has to act first, or HTTP is over
+    NEED_DATA = "need data"  #: the peer has to send, or close
+    PAUSED = "paused"  #: the caller has to act, or HTTP is over
 
 
 NEED_DATA: Final = Signal.NEED_DATA
 PAUSED: Final = Signal.PAUSED
 
 
-class _FieldSection:
-    """The views of a block of field lines; they are made when asked for."""
+class _Head:
+    """What request and response heads share; fields are decoded when asked for."""
 
-    __slots__ = ("_block", "_max_count", "_start", "_tail")
+    __slots__ = (
+        "_block",
+        "_max_count",
+        "chunked",
+        "content_length",
+        "http_version",
+        "keep_alive",
+        "upgrade",
+    )
 
-    _block: bytes  # what holds the lines, already checked
-    _start: int  # where the first line begins
-    _tail: int  # how many bytes of the block follow the last line
+    # The whole head, already checked, from its start line to its blank line.
+    _block: bytes
     _max_count: int
-
-    def _raw(self) -> list[str]:
-        return parse_fields(self._block[self._start : -self._tail], self._max_count)
-
-
-class _Head(_FieldSection):
-    """What request and response heads share."""
-
-    __slots__ = ("chunked", "content_length", "http_version", "keep_alive", "upgrade")
-
     http_version: str
     keep_alive: bool
     content_length: int | None
@@ -47,17 +45,18 @@ class _Head(_FieldSection):
     @property
     def raw_headers(self) -> list[str]:
         """Names and values in turn, as received; a fresh list (H-109)."""
-        return self._raw()
+        block = self._block
+        return parse_fields(block[block.index(b"\r\n") + 2 : -2], self._max_count)
 
     @property
     def headers(self) -> dict[str, str | list[str]]:
-        """Lower-case names with merged values; a fresh dictionary (H-108)."""
-        return merge_headers(self._raw())
+        """Lower-case names and merged values; a fresh dictionary (H-108)."""
+        return merge_headers(self.raw_headers)
 
     @property
     def headers_distinct(self) -> dict[str, list[str]]:
         """Lower-case names, each with all its values (X-065)."""
-        return distinct_headers(self._raw())
+        return distinct_headers(self.raw_headers)
 
 
 class RequestHead(_Head):
@@ -68,23 +67,43 @@ class RequestHead(_Head):
         target: The request target exactly as sent.
         http_version: ``"1.1"`` or ``"1.0"``.
         keep_alive: The client wants the connection to persist (H-124).
-        content_length: The length of the body when it was announced.
+        content_length: The length of the body, when it is announced.
         chunked: The body comes in chunks.
-        upgrade: The client asks to leave HTTP: by CONNECT, or by Upgrade together with
-            the connection option ``upgrade`` (H-026). The parser waits for
-            `accept_upgrade` or `decline_upgrade`.
-        expect: The value of Expect; None when absent and for HTTP/1.0, which does not
-            know it (H-024).
+        upgrade: The client asks to leave HTTP: by CONNECT, or in HTTP/1.1 by Upgrade
+            together with the connection option ``upgrade`` (H-026). The parser waits
+            for `RequestParser.accept_upgrade` or `RequestParser.decline_upgrade`.
+        expect: The value of Expect; None without one and in HTTP/1.0 (H-024).
         host_error: Why the request must be answered 400 for its Host field: it is
-            ``"missing"`` in HTTP/1.1, ``"repeated"`` or ``"invalid"`` (H-126).
+            ``"missing"`` (in HTTP/1.1), ``"repeated"`` or ``"invalid"`` (H-126).
     """
 
     __slots__ = ("expect", "host_error", "method", "target")
 
-    method: str
-    target: str
-    expect: str | None
-    host_error: HostError | None
+    def __init__(
+        self,
+        block: bytes,
+        max_count: int,
+        method: str,
+        target: str,
+        http_version: str,
+        keep_alive: bool,
+        content_length: int | None,
+        chunked: bool,
+        upgrade: bool,
+        expect: str | None,
+        host_error: HostError | None,
+    ) -> None:
+        self._block = block
+        self._max_count = max_count
+        self.method = method
+        self.target = target
+        self.http_version = http_version
+        self.keep_alive = keep_alive
+        self.content_length = content_length
+        self.chunked = chunked
+        self.upgrade = upgrade
+        self.expect = expect
+        self.host_error = host_error
 
     def __repr__(self) -> str:
         return f"<RequestHead {self.method} {self.target} HTTP/{self.http_version}>"
@@ -94,58 +113,80 @@ class ResponseHead(_Head):
     """A status line and its fields.
 
     Attributes:
-        status_code: The status. Below 200 (but not 101) it is an interim response: no
-            end of message follows it, and the parser goes on with the same exchange.
+        status_code: The status, 100 to 999.
         status_message: The reason phrase; ``""`` when absent (H-114).
         http_version: ``"1.1"`` or ``"1.0"``.
-        keep_alive: The server lets the connection persist and the body has an end of its
-            own (H-125).
-        content_length: The announced length. An answer to HEAD and a 304 may announce
-            one without having a body.
-        chunked: The body comes in chunks.
+        keep_alive: The server lets the connection persist, and the body has an end of
+            its own (H-125).
+        content_length: The announced length, which an answer to HEAD and a 304 may
+            have without a body.
+        chunked: The transfer coding is chunked.
         body_until_close: The body ends with the connection.
-        upgrade: HTTP ends after this head: a 101, or any answer to CONNECT.
+        upgrade: HTTP ends after this head: a 101, or any answer to CONNECT (H-075).
     """
 
     __slots__ = ("body_until_close", "status_code", "status_message")
 
-    status_code: int
-    status_message: str
-    body_until_close: bool
+    def __init__(
+        self,
+        block: bytes,
+        max_count: int,
+        status_code: int,
+        status_message: str,
+        http_version: str,
+        keep_alive: bool,
+        content_length: int | None,
+        chunked: bool,
+        body_until_close: bool,
+        upgrade: bool,
+    ) -> None:
+        self._block = block
+        self._max_count = max_count
+        self.status_code = status_code
+        self.status_message = status_message
+        self.http_version = http_version
+        self.keep_alive = keep_alive
+        self.content_length = content_length
+        self.chunked = chunked
+        self.body_until_close = body_until_close
+        self.upgrade = upgrade
+
+    @property
+    def interim(self) -> bool:
+        """No end of message follows: the answer to the request is still to come."""
+        return self.status_code < 200 and not self.upgrade
 
     def __repr__(self) -> str:
         return f"<ResponseHead HTTP/{self.http_version} {self.status_code}>"
 
 
-class EndOfMessage(_FieldSection):
+class EndOfMessage:
     """A message is complete; a chunked one may have brought trailers."""
 
-    __slots__ = ()
+    __slots__ = ("_max_count", "_section")
 
-    def __init__(self, block: bytes = b"\r\n", max_count: int = 0) -> None:
-        self._block = block
-        self._start = 0
-        self._tail = 2  # the blank line
+    def __init__(self, section: bytes, max_count: int) -> None:
+        self._section = section
         self._max_count = max_count
 
     @property
     def raw_trailers(self) -> list[str]:
         """Names and values in turn, as received; a fresh list (H-110)."""
-        return self._raw()
+        return parse_fields(self._section[:-2], self._max_count)
 
     @property
     def trailers(self) -> dict[str, str | list[str]]:
-        """Lower-case names with merged values; a fresh dictionary."""
-        return merge_headers(self._raw())
+        """Lower-case names and merged values; a fresh dictionary (H-110)."""
+        return merge_headers(self.raw_trailers)
 
     @property
     def trailers_distinct(self) -> dict[str, list[str]]:
-        """Lower-case names, each with all its values."""
-        return distinct_headers(self._raw())
+        """Lower-case names, each with all its values (X-065)."""
+        return distinct_headers(self.raw_trailers)
 
     def __repr__(self) -> str:
         return f"<EndOfMessage {self.raw_trailers}>"
 
 
 #: The end of every message without trailers.
-END_OF_MESSAGE: Final = EndOfMessage()
+END_OF_MESSAGE: Final = EndOfMessage(b"\r\n", 0)

@@ -1,0 +1,178 @@
+"""The parser of a client: responses, each to a request that was announced."""
+
+import re
+from typing import Final
+
+from headrace.http_parser._diagnosis import check_status_line
+from headrace.http_parser._engine import (
+    EngineName,
+    disagreement,
+    make_engine,
+    plain_head,
+)
+from headrace.http_parser._errors import IllegalMoveError
+from headrace.http_parser._fields import FIELD_LINES, VALUE_CHAR
+from headrace.http_parser._framing import (
+    CONNECTION,
+    CONTENT_LENGTH,
+    NO_FRAMING,
+    TRANSFER_ENCODING,
+    Framing,
+    Transfer,
+    field_values,
+    list_elements,
+    read_framing,
+    response_body,
+    wants_keep_alive,
+)
+from headrace.http_parser._limits import (
+    MAX_HEADER_SIZE,
+    MAX_HEADERS_COUNT,
+    Limits,
+    limits_with,
+)
+from headrace.http_parser._messages import ResponseHead, Signal
+from headrace.http_parser._parser import MessageParser
+from headrace.http_parser._state import MOVES, Move, State, advance
+
+# status-line = HTTP-version SP status-code [ SP reason-phrase ], then fields and a
+# blank line (RFC 9112 sections 2.1 and 4). Peers leave out the last SP as well.
+_HEAD: Final = re.compile(
+    rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (V*+))?+\r\n".replace(b"V", VALUE_CHAR)
+    + FIELD_LINES
+    + rb"\r\n"
+)
+
+
+class ResponseParser(MessageParser[ResponseHead]):
+    """Parses what a server sends; one parser serves a whole connection.
+
+    Each request is announced with `expect`, because its method decides whether the
+    answer has a body. Bytes that come unannounced are not parsed: see `has_unparsed`.
+
+    Args:
+        engine: As for `RequestParser`.
+        max_head_size: Bytes a head may have, and a trailer section.
+        max_headers_count: Fields kept of each; 0 keeps all.
+        insecure: Accept folded lines, bare LF and odd transfer codings (X-016).
+        limits: All limits at once, in the place of the two above.
+
+    Raises:
+        EngineChoiceError: If the engine does not exist or is not installed.
+
+    Source: H-075, H-076, H-125, H-130.
+    """
+
+    __slots__ = ("_method",)
+
+    def __init__(
+        self,
+        engine: EngineName = "auto",
+        *,
+        max_head_size: int = MAX_HEADER_SIZE,
+        max_headers_count: int = MAX_HEADERS_COUNT,
+        insecure: bool = False,
+        limits: Limits | None = None,
+    ) -> None:
+        super().__init__(
+            make_engine(engine, "responses"),
+            State.IDLE,
+            limits or limits_with(max_head_size, max_headers_count),
+            insecure,
+            check_status_line,
+        )
+        self._method = ""
+
+    def expect(self, method: str) -> None:
+        """Say that a request is sent, and what the next response answers.
+
+        Args:
+            method: The method of the request, upper case.
+
+        Raises:
+            IllegalMoveError: If the answer to the request before is not complete, or
+                the server has sent bytes that would be taken for this answer.
+        """
+        if self.has_unparsed and self._state is State.IDLE:
+            raise IllegalMoveError(
+                self._state, Move.EXPECT, "the server sent bytes that nobody asked for"
+            )
+        self._state = advance(self._state, Move.EXPECT)
+        self._method = method
+
+    def _read_head(self) -> ResponseHead | Signal:
+        raw = self._find_head()
+        if raw is None:
+            return self._await_head()
+        match = _HEAD.fullmatch(raw)
+        if not match or self._head_end - self._position > self._max_head_size:
+            self._refuse_head(raw)
+        minor, status, phrase = match.groups(b"")
+        head = self._read_fields(
+            raw,
+            "1.1" if minor == b"1" else "1.0",
+            int(status),
+            phrase.decode("latin-1"),
+        )
+        self._pass_head()
+        return head
+
+    def _read_fields(
+        self, raw: bytes, http_version: str, status: int, phrase: str
+    ) -> ResponseHead:
+        lowered = raw.lower()
+        method = self._method
+        interim = status < 200 and status != 101
+        upgrade = status == 101 or (method == "CONNECT" and not interim)
+        framing = NO_FRAMING
+        # Framing fields of a tunnel say nothing (RFC 9110 section 9.3.6).
+        if not (upgrade and 200 <= status < 300) and (
+            lowered.find(CONTENT_LENGTH) >= 0 or lowered.find(TRANSFER_ENCODING) >= 0
+        ):
+            framing = read_framing(lowered, insecure=self._insecure)
+        body = response_body(method, status, framing)
+        options = list_elements(field_values(lowered, CONNECTION))
+        head = ResponseHead(
+            raw,
+            self._max_count,
+            status,
+            phrase,
+            http_version,
+            _can_persist(http_version, options, framing, body),
+            framing.length,
+            framing.transfer is Transfer.CHUNKED,
+            body is Move.FLOW,
+            upgrade,
+        )
+        self._ask_engine(head, framing.plain, body)
+        if interim:
+            self._state = MOVES[State.HEAD, Move.INTERIM]
+            return head
+        self._after = Move.REST if head.keep_alive else Move.CLOSE
+        if upgrade:
+            self._after = Move.SWITCH
+        self._enter_body(body, framing.length)
+        return head
+
+    def _ask_engine(self, head: ResponseHead, plain: bool, body: Move) -> None:
+        """Let the engine judge a head, and make it ready for a chunked body."""
+        has_body = True if body is Move.CHUNK else None
+        engine = self._engine
+        if plain and not head.upgrade and engine.read_head(head._block, has_body):
+            return
+        rewritten = plain_head(
+            b"HTTP/1.1 200 OK", head._block, head.content_length, head.chunked
+        )
+        if not engine.read_head(rewritten, has_body):
+            raise disagreement(engine.name, "the head is refused")
+
+
+def _can_persist(
+    http_version: str, options: list[bytes], framing: Framing, body: Move
+) -> bool:
+    """Tell whether another response can follow on the connection."""
+    if body is Move.FLOW:
+        return False
+    if http_version == "1.0" and framing.transfer is not Transfer.ABSENT:
+        return False  # its framing is not to be trusted (RFC 9112 section 6.1)
+    return wants_keep_alive(http_version, options)
