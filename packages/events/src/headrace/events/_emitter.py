@@ -241,21 +241,31 @@ class EventEmitter:
             return self
 
     def _add(self, event: Hashable, listener: Listener, first: bool = False) -> None:
-        existing = self._of(event)
-        if "new_listener" in self._listeners:
+        table, added = self._listeners, (listener,)
+        try:
+            existing = table.get(event)
+        except TypeError as error:
+            raise InvalidArgTypeError("event", "hashable", event) from error
+        if "new_listener" in table:
             self.emit("new_listener", event, _original(listener))
-            existing = self._of(event)
-        together = (listener, *existing) if first else (*existing, listener)
-        if self._listeners is _NO_LISTENERS:
-            self._listeners = {event: together}
+            existing = table.get(event)
+        if existing is not None:
+            table[event] = added + existing if first else existing + added
+        elif table is _NO_LISTENERS:
+            self._listeners = {event: added}
         else:
-            self._listeners[event] = together
+            table[event] = added
         if self._observes_listeners:
             self._listener_added(event)
-        if existing and 0 < self.get_max_listeners() < len(together):
-            self._warn_of_leak(event, len(together))
+        if existing is not None and (
+            len(existing) >= self.default_max_listeners
+            or self._emitter_settings is not None
+        ):
+            self._check_for_leak(event, len(existing) + 1)
 
-    def _warn_of_leak(self, event: Hashable, count: int) -> None:
+    def _check_for_leak(self, event: Hashable, count: int) -> None:
+        if not 0 < self.get_max_listeners() < count:
+            return
         settings = self._own_settings()
         if event not in settings.warned:
             settings.warned.add(event)
@@ -275,11 +285,20 @@ class EventEmitter:
 
         Source: H-149.
         """
-        _check_listener(listener)
-        existing = self._of(event)
-        for index in range(len(existing) - 1, -1, -1):
+        if not callable(listener):
+            raise InvalidArgTypeError("listener", "callable", listener)
+        try:
+            existing = self._listeners.get(event, ())
+        except TypeError as error:
+            raise InvalidArgTypeError("event", "hashable", event) from error
+        index = len(existing)
+        while index:
+            index -= 1
+            found = existing[index]
             # Equality, not identity: two look-ups of a bound method are two objects.
-            if existing[index] == listener or _original(existing[index]) == listener:
+            if found == listener or (
+                type(found) is _Once and found.listener == listener
+            ):
                 self._remove_at(event, existing, index)
                 break
         return self
@@ -287,17 +306,22 @@ class EventEmitter:
     off = remove_listener
 
     def _forget(self, event: Hashable, wrapper: "_Once") -> None:
-        existing = self._of(event)
-        for index, listener in enumerate(existing):
-            if listener is wrapper:
+        existing = self._listeners.get(event, ())
+        index = len(existing)
+        while index:
+            index -= 1
+            if existing[index] is wrapper:
                 self._remove_at(event, existing, index)
                 break
 
     def _remove_at(
         self, event: Hashable, existing: tuple[Listener, ...], index: int
     ) -> None:
-        if len(existing) == 1:
+        last = len(existing) - 1
+        if not last:
             del self._listeners[event]
+        elif index == last:  # the usual case, and two copies cheaper
+            self._listeners[event] = existing[:-1]
         else:
             self._listeners[event] = existing[:index] + existing[index + 1 :]
         if self._observes_listeners:
