@@ -2,8 +2,8 @@
 
 The machine is the caller that `_pool.py` describes: it does what the steps say, and
 between them connections succeed, fail, close, are taken out or refused, requests are
-cancelled, limits change. The model counts by what it was told to do, not by looking into
-the pool.
+cancelled, limits change. The model counts by what it was told to do, not by looking
+into the pool.
 """
 
 import math
@@ -153,7 +153,7 @@ class PoolMachine(RuleBasedStateMachine):
         """The newest that has not rested too long, or with fifo the oldest."""
         assert place.deadline > self.now
         mates = [p for p in self.model.resting if p.group is place.group]
-        assert place is mates[0 if self.limits.fifo else -1]
+        assert place is mates[0 if self.limits.scheduling == "fifo" else -1]
 
     def leave_queue(self, request: Request) -> None:
         queue = self.model.waiting[request.name]
@@ -170,7 +170,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.model.resting.append(place)
         place.deadline = self.now + self.lifetime
         self.react()
-        if self.refuse and place.state is not State.GONE:
+        if self.refuse and place in self.model.live:
             self.do_close(place)
             self.perform(self.pool.lost(place))
 
@@ -259,7 +259,7 @@ class PoolMachine(RuleBasedStateMachine):
         place.socket.open = False
         claim, was = place.claim, place.state
         self.model.forget(place)
-        if claim and place.served and was is State.PROMISED:  # it is asked for anew
+        if claim and was is State.PROMISED:  # served anew, before all that wait
             self.model.waiting[claim.request.name].insert(0, claim.request)
         self.perform(self.pool.lost(place))
         assert self.pool.lost(place) == ()
@@ -319,7 +319,8 @@ class PoolMachine(RuleBasedStateMachine):
     ) -> None:
         limits = self.limits
         raised = total > limits.max_total_sockets or each > limits.max_sockets
-        limits.keep_alive, limits.fifo = keep_alive, fifo
+        limits.keep_alive = keep_alive
+        limits.scheduling = "fifo" if fifo else "lifo"
         limits.max_sockets, limits.max_free_sockets = each, free
         limits.max_total_sockets = total
         if raised:  # shows in later decisions: let there be one for each name
@@ -381,7 +382,7 @@ def ids(view: dict[str, list[Any]]) -> list[int]:
 
 
 def test_pool_holds_whatever_happens() -> None:
-    """Limits hold, no request is lost or served twice, no place leaks (H-093..H-103)."""
+    """Limits hold, no request is lost or served twice, no place leaks (H-093…H-103)."""
     run_state_machine_as_test(
         PoolMachine, settings=settings(max_examples=150, stateful_step_count=60)
     )

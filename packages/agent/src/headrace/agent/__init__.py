@@ -1,5 +1,35 @@
 """A connection pool for any protocol."""
 
+from headrace.agent._agent import Agent
+from headrace.agent._errors import (
+    AgentDestroyedError,
+    AgentError,
+    InvalidArgTypeError,
+    InvalidArgValueError,
+    InvalidReturnValueError,
+    OutOfRangeError,
+    RequestPendingError,
+    SocketClosedError,
+    UnknownOptionError,
+)
+from headrace.agent._options import AgentOptions, ConnectOptions
+from headrace.agent._protocols import ConnectionCallback, PooledRequest
 from headrace.agent._version import __version__
 
-__all__ = ["__version__"]
+__all__ = [
+    "Agent",
+    "AgentDestroyedError",
+    "AgentError",
+    "AgentOptions",
+    "ConnectOptions",
+    "ConnectionCallback",
+    "InvalidArgTypeError",
+    "InvalidArgValueError",
+    "InvalidReturnValueError",
+    "OutOfRangeError",
+    "PooledRequest",
+    "RequestPendingError",
+    "SocketClosedError",
+    "UnknownOptionError",
+    "__version__",
+]

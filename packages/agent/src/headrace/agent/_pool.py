@@ -3,8 +3,8 @@
 A *claim* is one request for a socket, a *connection* is one place in the pool, and a
 *group* holds both for one name. Each method changes the books first and returns
 *steps*: what the caller must do now, in order, and after the steps of earlier calls.
-Between steps the caller may run anybody's code and call any method: the books are always
-right, and a step that was overtaken is known by `Connection.claim` and `.state`.
+Between steps the caller may run anybody's code and call any method: the books are
+always right, and a step that was overtaken is known by `Connection.claim` and `.state`.
 
 Rules that hold between any two calls:
 
@@ -54,19 +54,19 @@ class Limits:
     """How much a pool may hold; may change at any time, and counts from then on."""
 
     __slots__ = (
-        "fifo",
         "keep_alive",
         "max_free_sockets",
         "max_sockets",
         "max_total_sockets",
+        "scheduling",
     )
 
     def __init__(self) -> None:
         self.keep_alive = False
-        self.fifo = False
         self.max_sockets: float = math.inf
         self.max_free_sockets: float = 256
         self.max_total_sockets: float = math.inf
+        self.scheduling = "lifo"
 
 
 class Claim(Generic[S, R]):
@@ -75,7 +75,7 @@ class Claim(Generic[S, R]):
     __slots__ = ("connection", "context", "group", "options", "request")
 
     def __init__(
-        self, request: R, group: "Group[S, R]", options: Options, context: object
+        self, request: R, group: "Group[S, R]", options: Options, context: Any
     ) -> None:
         self.request = request
         self.group = group
@@ -93,12 +93,14 @@ class Connection(Generic[S, R]):
             owes that request its socket or an error.
         options: What the last claim on it asked for.
         served: How many requests are done with it.
+        error: Why it is GONE, for the request that fails with it.
         deadline: When a RESTING connection has rested long enough.
     """
 
     __slots__ = (
         "claim",
         "deadline",
+        "error",
         "group",
         "options",
         "rested",
@@ -116,6 +118,7 @@ class Connection(Generic[S, R]):
         self.served = 0
         self.rested = 0  # counts up over the whole pool: who has rested longest
         self.deadline = math.inf
+        self.error: Exception | None = None
 
 
 class Group(Generic[S, R]):
@@ -198,7 +201,7 @@ class Pool(Generic[S, R]):
         request: R,
         name: str,
         options: Options,
-        context: object = None,
+        context: Any = None,
         now: float = -math.inf,
     ) -> Steps[S, R]:
         """Take in a request: it gets a resting connection, a new one, or waits.
@@ -240,7 +243,7 @@ class Pool(Generic[S, R]):
             self._tidy(group)
             return ()
         connection.claim = None
-        if connection.state is State.CONNECTING:
+        if connection.socket is None:
             connection.state = advance(connection.state, Move.ABANDON)
             return ()
         if connection.state is State.GONE:  # taken out of the pool after the promise
@@ -256,7 +259,7 @@ class Pool(Generic[S, R]):
             return ((CLOSE, connection),)
         if connection.claim is None:
             return self._pass_on(connection)
-        return (self._promise(connection, connection.claim),)
+        return ((HAND_OVER, connection),)
 
     def deliver(self, connection: Connection[S, R], claim: Claim[S, R]) -> bool:
         """Tell whether `claim` still is to get the socket, and note that it has it."""
@@ -264,10 +267,10 @@ class Pool(Generic[S, R]):
         if connection.claim is not claim or self._claims.get(key) is not claim:
             return False
         del self._claims[key]
-        if connection.state is State.PROMISED:
-            connection.state = advance(connection.state, Move.DELIVER)
-        else:  # taken out after the promise: the request has it, the pool does not
+        if connection.state is State.GONE:  # taken out: the request has it all the same
             connection.claim = None
+        else:
+            connection.state = advance(connection.state, Move.DELIVER)
         return True
 
     def release(self, connection: Connection[S, R], *, reusable: bool) -> Steps[S, R]:
@@ -281,12 +284,13 @@ class Pool(Generic[S, R]):
             return self._pass_on(connection)
         return self._close(connection)
 
-    def lost(self, connection: Connection[S, R]) -> Steps[S, R]:
+    def lost(
+        self, connection: Connection[S, R], error: Exception | None = None
+    ) -> Steps[S, R]:
         """Note that a connection failed or closed, or may not rest.
 
-        A request that was promised a fresh connection fails with it. One that was
-        promised a used connection has not touched it, and is served anew, before all
-        that wait.
+        The request that it was made for, and that has not got it, fails. One that it
+        was promised to is served anew, before all that wait.
 
         Source: H-100 to H-102.
         """
@@ -294,14 +298,14 @@ class Pool(Generic[S, R]):
         if state is State.GONE:
             return ()
         todo: _Todo[S, R] = []
+        connection.error = error
         self._leave(connection)
-        if claim is not None and state in _OWING:
-            if connection.served:
-                connection.claim = None
-                todo += self._place(claim, first=True)
-            else:
-                del self._claims[id(claim.request)]
-                todo.append((FAIL, connection))
+        if claim is not None and state is State.CONNECTING:
+            del self._claims[id(claim.request)]
+            todo.append((FAIL, connection))
+        elif claim is not None and state is State.PROMISED:
+            connection.claim = None
+            todo += self._place(claim, first=True)
         todo += self._serve_freed(connection.group)
         return todo
 
@@ -433,7 +437,7 @@ class Pool(Generic[S, R]):
         """Give a claim a resting connection, a new one, or a place in the queue."""
         todo: _Todo[S, R] = []
         group = claim.group
-        index = 0 if self.limits.fifo else -1
+        index = 0 if self.limits.scheduling == "fifo" else -1
         while group.free:
             connection = group.free[index]
             if connection.deadline > now:

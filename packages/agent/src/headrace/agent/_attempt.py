@@ -1,0 +1,77 @@
+"""One call of `Agent.create_connection`, and what may come of it."""
+
+from typing import TYPE_CHECKING
+
+from headrace.agent._errors import InvalidReturnValueError
+from headrace.agent._watch import destroy
+from headrace.events import EventEmitter
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from headrace.agent._loop_pool import LoopPool, Place
+    from headrace.net import Socket
+
+__all__ = ["Attempt"]
+
+
+class Attempt:
+    """The callback of one call of the hook: the first answer counts.
+
+    A socket that comes too late, or together with an error, is closed.
+    """
+
+    __slots__ = ("_connection", "_pool", "_socket")
+
+    def __init__(self, pool: "LoopPool", connection: "Place") -> None:
+        self._pool = pool
+        self._connection: Place | None = connection
+        self._socket: Socket | None = None
+
+    def __call__(
+        self, error: Exception | None, socket: "Socket | None" = None, /
+    ) -> None:
+        """Give an error, or `None` and the socket."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            self._refuse(socket)
+            return
+        problem = self._problem(error, socket)
+        if problem is None and socket is not None:
+            self._socket = socket
+            self._pool.made(connection, socket)
+        elif problem is not None:
+            self._refuse(socket)
+            self._pool.failed(connection, problem)
+
+    def _problem(self, error: object, socket: "Socket | None") -> Exception | None:
+        if isinstance(error, Exception):
+            return error
+        if error is not None:
+            return InvalidReturnValueError("an exception", error)
+        if not _is_stream(socket):
+            return InvalidReturnValueError("a stream", socket)
+        if socket is not None and self._pool.has(socket):
+            return InvalidReturnValueError("a socket that is not pooled yet", socket)
+        return None
+
+    def _refuse(self, socket: "Socket | None") -> None:
+        if socket is None or not _is_stream(socket):
+            return
+        # The same socket may come by the callback and as the result, too.
+        if socket is not self._socket and not self._pool.has(socket):
+            destroy(socket)
+
+    async def wait(self, made: "Awaitable[Socket | None]") -> None:
+        """Take what an `async def` hook returns."""
+        try:
+            socket = await made
+        except Exception as error:
+            self(error)
+        else:
+            if socket is not None:
+                self(None, socket)
+
+
+def _is_stream(value: object) -> bool:
+    return isinstance(value, EventEmitter) and hasattr(value, "destroyed")

@@ -1,0 +1,56 @@
+"""The shape of a request, so that the pool needs to know no protocol."""
+
+from typing import Protocol
+
+from headrace.net import Socket
+
+__all__ = ["ConnectionCallback", "PooledRequest"]
+
+
+class PooledRequest(Protocol):
+    """What an `Agent` serves: anything that wants a socket for one exchange.
+
+    After `Agent.add_request` exactly one of three things happens: `on_socket`,
+    `on_error`, or nothing because `Agent.cancel` came before. Both run on a later tick,
+    on behalf of whoever owned the code that added the request.
+
+    A request that has its socket listens to the socket's ``error`` and ``close``. It
+    ends the exchange by `Agent.release`, or by destroying the socket.
+
+    Classes that derive from this one inherit the attributes' defaults.
+
+    Attributes:
+        reusable: Whether the socket can serve another request; read by `release`.
+        idle_hint: After how many idle seconds the peer says it will close, if it says
+            so; read by `release`.
+        reused_socket: Whether the socket has served requests before; set before
+            `on_socket`. If such a socket fails before the first byte of an answer, the
+            peer may have closed it while it was idle.
+        consumes: Whether `on_socket` calls `socket.consume` by itself. It saves the way
+            back to a stream that a socket from the pool goes otherwise.
+
+    Source: H-096.
+    """
+
+    reusable: bool = True
+    idle_hint: float | None = None
+    reused_socket: bool = False
+    consumes: bool = False
+
+    def on_socket(self, socket: Socket) -> None:
+        """Take the socket: new and perhaps still connecting, or used before."""
+        ...
+
+    def on_error(self, error: Exception) -> None:
+        """Take note that there is no socket, and why."""
+        ...
+
+
+class ConnectionCallback(Protocol):
+    """How `Agent.create_connection` can give a socket later."""
+
+    def __call__(
+        self, error: Exception | None, socket: Socket | None = None, /
+    ) -> None:
+        """Give an error, or `None` and the socket. Only the first call counts."""
+        ...

@@ -1,0 +1,220 @@
+"""What the pool hears of a socket, from the first day of the socket to its last.
+
+While a socket works, its request listens to it, and the pool hears only that it closes,
+is taken out (`agent_remove`) or idles. While it is promised or rests nobody else does:
+an error of it has nobody to hurt, and whatever arrives on it, data, an end or an error,
+spoils it at once.
+
+Source: H-099 to H-101, CVE-2026-48931, beyond.md pitfalls 1, 2 and 22.
+"""
+
+import select
+import socket as system
+from typing import TYPE_CHECKING, Final
+
+from headrace.agent._state import State
+from headrace.net import Socket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from headrace.agent._loop_pool import LoopPool, Place
+
+__all__ = ["Watch", "destroy"]
+
+_CAN_POLL: Final = hasattr(select, "poll")
+
+
+def destroy(socket: Socket) -> None:
+    """Close a socket that nobody listens to any more."""
+    socket.on("error", _ignore)
+    socket.destroy()
+
+
+def _ignore(error: Exception) -> None:
+    """Listen to ``error``: the socket is being closed anyway."""
+
+
+class Watch:
+    """The pool's eyes on one socket.
+
+    Attributes:
+        connection: The socket's place in the pool.
+        hint: The idle time that the peer announced in the last exchange.
+        parked: Whether the socket was prepared for resting, so that it must be prepared
+            for work again.
+    """
+
+    __slots__ = (
+        "_guards",
+        "_has_input",
+        "_pool",
+        "_watches",
+        "connection",
+        "hint",
+        "parked",
+        "socket",
+    )
+
+    def __init__(self, pool: "LoopPool", connection: "Place", socket: Socket) -> None:
+        self._pool = pool
+        self.connection = connection
+        self.socket = socket
+        self.hint: float | None = None
+        self.parked = False
+        self._guards = False  # listens to ``error``
+        self._watches = False  # takes what arrives
+        self._has_input: Callable[[], bool] | None = None
+
+    # Listeners
+
+    def begin(self) -> None:
+        """Listen for as long as the socket is in the pool."""
+        events = self.socket.custom
+        events.on("close", self._on_close)
+        events.on("agent_remove", self._on_remove)
+        events.on("timeout", self._on_timeout)
+        self.guard()
+
+    def end(self) -> None:
+        """Hear nothing more. The socket is as it was before the pool had it."""
+        self._leave()
+        self.unwatch()
+        self.unguard()
+
+    def _leave(self) -> None:
+        events = self.socket.custom
+        events.off("close", self._on_close)
+        events.off("agent_remove", self._on_remove)
+        events.off("timeout", self._on_timeout)
+
+    def destroy(self) -> None:
+        """Hear nothing more, and close the socket."""
+        self._leave()
+        destroy(self.socket)
+
+    def guard(self) -> None:
+        """Answer for errors, because the request does not or not any more."""
+        if not self._guards:
+            self._guards = True
+            self.socket.on("error", self._on_error)
+
+    def unguard(self) -> None:
+        """Let the request answer for errors."""
+        if self._guards:
+            self._guards = False
+            self.socket.off("error", self._on_error)
+
+    def _on_close(self) -> None:
+        self._pool.lost(self)
+
+    def _on_remove(self) -> None:
+        self._pool.remove(self)
+
+    def _on_timeout(self) -> None:
+        if self.connection.state is State.RESTING:
+            self._pool.spoil(self)
+
+    def _on_error(self, error: Exception) -> None:
+        self._pool.spoil(self, error)
+
+    # While it rests
+
+    def watch(self) -> None:
+        """Take what arrives from now on; there should be nothing."""
+        self._watches = True
+        if isinstance(self.socket, Socket):
+            self.socket.consume(self)
+        else:
+            self.socket.custom.on("readable", self._on_readable)
+
+    def unwatch(self, *, stays_raw: bool = False) -> None:
+        """Let the next request read.
+
+        Args:
+            stays_raw: The request calls `consume` by itself, so that the socket need
+                not become a stream first.
+        """
+        if not self._watches:
+            return
+        self._watches = False
+        if not isinstance(self.socket, Socket):
+            self.socket.custom.off("readable", self._on_readable)
+        elif not stays_raw:
+            self.socket.release()
+
+    def data_received(self, data: memoryview) -> None:
+        """Part with a socket that speaks out of turn."""
+        if self.connection.state is State.WORKING:  # `consumes` was not true
+            self.socket.release(unread=bytes(data))
+        else:
+            self._pool.spoil(self)
+
+    def eof_received(self) -> None:
+        """Part with a socket that the peer has closed."""
+        if self.connection.state is State.WORKING:
+            self.socket.release()
+        else:
+            self._pool.spoil(self)
+
+    def flushed(self) -> None:
+        """Nothing is sent while a socket rests."""
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Part with a socket that is closed; its ``close`` comes too late."""
+        if self.connection.state is not State.WORKING:
+            self._pool.spoil(self, error)
+
+    def _on_readable(self) -> None:
+        self._pool.spoil(self)
+
+    # Fit for work?
+
+    def is_clean(self) -> bool:
+        """Tell whether an exchange has left nothing to read or to write."""
+        socket = self.socket
+        return (
+            socket.writable
+            and socket.readable
+            and not socket.readable_length
+            and not socket.writable_length
+        )
+
+    def is_fit(self) -> bool:
+        """Tell whether the socket can serve a request this instant.
+
+        The loop reports what arrived only in its next turn. So the system is asked here
+        whether there is anything, because it would be an end, or not meant for us.
+        """
+        socket = self.socket
+        if not (socket.writable and socket.readable) or socket.readable_length:
+            return False
+        if self._has_input is None:
+            self._has_input = _prober(socket)
+        return not self._has_input()
+
+
+def _prober(socket: Socket) -> "Callable[[], bool]":
+    """Return a function that tells whether the system has something to read."""
+    handle = getattr(socket, "_handle", None)  # H-032; a socket in memory has none
+    if not isinstance(handle, system.socket):
+        return _nothing
+    if _CAN_POLL:  # a third of the time of a `recv` that fails
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        return lambda: bool(poll.poll(0))
+    return lambda: _peek(handle)
+
+
+def _nothing() -> bool:
+    return False
+
+
+def _peek(handle: system.socket) -> bool:
+    try:
+        handle.recv(1, system.MSG_PEEK)
+    except (BlockingIOError, InterruptedError):
+        return False
+    except OSError:
+        return True
+    return True
