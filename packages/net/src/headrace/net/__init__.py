@@ -2,17 +2,48 @@
 
 from headrace.net._address import Address, is_ip, is_ipv4, is_ipv6
 from headrace.net._api import connect, create_connection, create_server
+from headrace.net._errors import (
+    AlreadyListeningError,
+    BadPortError,
+    IllegalMoveError,
+    InvalidArgTypeError,
+    InvalidArgValueError,
+    InvalidHandleTypeError,
+    LookupFailedError,
+    MissingArgsError,
+    NetError,
+    OutOfRangeError,
+    ServerNotRunningError,
+    SocketClosedBeforeConnectionError,
+    SocketClosedError,
+    SocketError,
+)
 from headrace.net._receiver import Receiver
 from headrace.net._run import run
 from headrace.net._server import Server
 from headrace.net._socket import Socket
+from headrace.net._systemd import systemd_sockets
 from headrace.net._version import __version__
 
 __all__ = [
     "Address",
+    "AlreadyListeningError",
+    "BadPortError",
+    "IllegalMoveError",
+    "InvalidArgTypeError",
+    "InvalidArgValueError",
+    "InvalidHandleTypeError",
+    "LookupFailedError",
+    "MissingArgsError",
+    "NetError",
+    "OutOfRangeError",
     "Receiver",
     "Server",
+    "ServerNotRunningError",
     "Socket",
+    "SocketClosedBeforeConnectionError",
+    "SocketClosedError",
+    "SocketError",
     "__version__",
     "connect",
     "create_connection",
@@ -21,4 +52,5 @@ __all__ = [
     "is_ipv4",
     "is_ipv6",
     "run",
+    "systemd_sockets",
 ]

@@ -1,8 +1,8 @@
 """The life of a socket's connection, as a table.
 
-    NEW --connect--> CONNECTING --connected--> OPEN --close--> CLOSED
+    NEW --connect--> CONNECTING --connected--> OPEN --destroy--> CLOSING --> CLOSED
     NEW --adopt--> OPEN          CLOSED --connect--> CONNECTING
-    NEW, CONNECTING --close--> CLOSED
+    NEW, CONNECTING --destroy--> CLOSING
 
 How far the two directions of an open connection have come is the business of the
 streams (their `Reading` and `Writing`); that ``close`` comes last and once, too.
@@ -29,7 +29,8 @@ class Link(Enum):
     NEW = auto()  #: never connected
     CONNECTING = auto()  #: a look-up or an attempt is under way
     OPEN = auto()  #: connected
-    CLOSED = auto()  #: was destroyed
+    CLOSING = auto()  #: was destroyed, ``close`` is due
+    CLOSED = auto()  #: ``close`` was emitted, or is now
 
 
 class LinkMove(Enum):
@@ -38,16 +39,18 @@ class LinkMove(Enum):
     CONNECT = auto()  #: `connect()`
     CONNECTED = auto()  #: an attempt succeeded
     ADOPT = auto()  #: an existing connection is taken over
-    CLOSE = auto()  #: the socket is destroyed
+    DESTROY = auto()  #: the socket is destroyed
+    CLOSE = auto()  #: the tick of ``close`` has come
 
 
 LINK: Final[Mapping[tuple[Link, LinkMove], Link]] = {
     (Link.NEW, LinkMove.CONNECT): Link.CONNECTING,
     (Link.NEW, LinkMove.ADOPT): Link.OPEN,
-    (Link.NEW, LinkMove.CLOSE): Link.CLOSED,
+    (Link.NEW, LinkMove.DESTROY): Link.CLOSING,
     (Link.CONNECTING, LinkMove.CONNECTED): Link.OPEN,
-    (Link.CONNECTING, LinkMove.CLOSE): Link.CLOSED,
-    (Link.OPEN, LinkMove.CLOSE): Link.CLOSED,
+    (Link.CONNECTING, LinkMove.DESTROY): Link.CLOSING,
+    (Link.OPEN, LinkMove.DESTROY): Link.CLOSING,
+    (Link.CLOSING, LinkMove.CLOSE): Link.CLOSED,
     (Link.CLOSED, LinkMove.CONNECT): Link.CONNECTING,
 }
 

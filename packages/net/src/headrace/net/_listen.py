@@ -98,13 +98,24 @@ def _open_path(path: str | bytes, backlog: int) -> socket.socket:
 
 
 def _open_descriptor(number: int, backlog: int) -> socket.socket:
+    return _listen(socket_from_descriptor(number, "listen"), backlog)
+
+
+def socket_from_descriptor(number: int, syscall: str) -> socket.socket:
+    """Return the socket that a descriptor stands for.
+
+    Raises:
+        SocketError: If it stands for none.
+    """
     try:
-        sock = socket.socket(fileno=number)
+        return socket.socket(fileno=number)
     except OSError as error:
-        raise SocketError.from_exception(error, "listen") from error
-    except OverflowError:
-        raise SocketError.of(errno.EBADF, "listen") from None
-    return _listen(sock, backlog)
+        raise SocketError.from_exception(error, syscall) from error
+    except (
+        ValueError,
+        OverflowError,
+    ) as error:  # negative, or too large for the system
+        raise SocketError.of(errno.EBADF, syscall) from error
 
 
 def _open_handle(handle: Any, backlog: int) -> socket.socket:

@@ -134,9 +134,9 @@ class Socket(SocketBase):
     def _connect(
         self, options: Mapping[str, Any], callback: Callable[..., object] | None
     ) -> Self:
-        if self._link is Link.CLOSED and self.closed:
-            self._forget_connection()
         link = advance(self._link, LinkMove.CONNECT)
+        if self._link is Link.CLOSED:
+            self._forget_connection()
         loop = self.loop()
         self._link = link
         self._count()
@@ -177,7 +177,8 @@ class Socket(SocketBase):
             self._listener_added("readable")
         self._transport = NOT_CONNECTED
         self._peer_ended = self._write_pending = self._flush_owed = False
-        self._ended_by_peer = False
+        self._is_accepted = self._ended_by_peer = False
+        self._server = self._owner = None
         self._early = self._final_callback = self._read_size = None
         self._opened_waiter = self._closed_waiter = None
 
@@ -308,7 +309,7 @@ class Socket(SocketBase):
     def _destroy(
         self, error: BaseException | None, callback: Callable[..., None]
     ) -> None:
-        self._link = advance(self._link, LinkMove.CLOSE)
+        self._link = advance(self._link, LinkMove.DESTROY)
         self._stop_idle_timer()
         if self._dial is not None:
             self._dial.abort()
@@ -328,17 +329,18 @@ class Socket(SocketBase):
         callback(None if heard else error)
 
     def _emit_close(self) -> None:
+        self._link = advance(self._link, LinkMove.CLOSE)
+        waiter, server = self._closed_waiter, self._server
         try:
-            self.emit("close")
+            self.emit("close")  # a listener may connect again
         finally:
-            if self._closed_waiter is not None:
-                self._closed_waiter.set()
-            server, self._server = self._server, None
+            if waiter is not None:
+                waiter.set()
             if server is not None:
                 server._connection_closed(self)
-            if self._owner is self:
-                # No cycle: a closed socket goes without the garbage collector.
-                self._owner = None
+            if self._link is Link.CLOSED:
+                # No cycles: a closed socket goes without the garbage collector.
+                self._owner = self._server = None
 
     # What the transport says
 
@@ -348,6 +350,7 @@ class Socket(SocketBase):
             self._receiver.eof_received()
         if self._receiver is None:
             self.push(None)
+            self.read(0)  # nobody has to read for an end with nothing before it
         elif self.writable_finished:
             self.destroy()
 
@@ -376,7 +379,7 @@ class Socket(SocketBase):
         listens to goes to `Receiver.connection_lost` only.
         """
         self._receiver = receiver
-        if self._link is Link.CLOSED:
+        if self._link in (Link.CLOSING, Link.CLOSED):
             self.loop().next_tick_for(self._owner, receiver.connection_lost, None)
             self._receiver = None
             return
@@ -522,7 +525,7 @@ class Socket(SocketBase):
         return self._wait_open().__await__()
 
     async def _wait_open(self) -> Self:
-        if self._link is Link.CLOSED:
+        if self._link in (Link.CLOSING, Link.CLOSED):
             raise self._errored or SocketClosedError
         if self._link is not _OPEN:
             if self._opened_waiter is None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from headrace.events.loop import NoRunningLoopError, Owner, Waiter
 from headrace.net._address import Address
-from headrace.net._errors import SocketError
 from headrace.net._events import SocketEvents
 from headrace.net._link import Link
+from headrace.net._listen import socket_from_descriptor
 from headrace.net._options import as_socket, check_callback, check_duration
 from headrace.net._timeouts import IdleTimer
 from headrace.net._transport import NOT_CONNECTED, Chunk, Transport
@@ -304,10 +304,7 @@ def handle_of(options: dict[str, Any]) -> Any:
     """
     handle, fd = options.pop("handle", None), options.pop("fd", None)
     if fd is not None:
-        try:
-            return socket.socket(fileno=fd)
-        except OSError as error:
-            raise SocketError.from_exception(error, "open") from error
+        return socket_from_descriptor(fd, "open")
     if handle is None or hasattr(handle, "send_eof"):  # an anyio.abc.ByteStream
         return handle
     return as_socket(handle)

@@ -1,9 +1,13 @@
-"""Sockets joined in memory, for tests of what is built on sockets."""
+"""Help for tests of what is built on sockets: pairs in memory, records of events."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
 
-from headrace.events.loop import current
+from headrace.events import EventEmitter
+from headrace.events.loop import Waiter, current
+from headrace.net._address import Address
 from headrace.net._memory import MemoryTransport
+from headrace.net._server import Server
 from headrace.net._socket import Socket
 
 if TYPE_CHECKING:
@@ -11,7 +15,48 @@ if TYPE_CHECKING:
 
     from headrace.net._options import SocketOptions
 
-__all__ = ["socket_pair"]
+__all__ = ["closed", "port_of", "record", "socket_pair"]
+
+
+def record(
+    emitter: EventEmitter, *events: Hashable, into: list[Any] | None = None
+) -> list[Any]:
+    """Return a list that grows by each of these events.
+
+    Args:
+        emitter: Who emits them. A listener of ``error`` counts as one.
+        *events: Their names.
+        into: Use this list, to see the order of several emitters' events.
+
+    Returns:
+        For an event without arguments its name, else a tuple of name and arguments.
+    """
+    seen: list[Any] = [] if into is None else into
+    for event in events:
+
+        def note(*args: object, event: Hashable = event) -> None:
+            seen.append((event, *args) if args else event)
+
+        emitter.custom.on(event, note)
+    return seen
+
+
+async def closed(emitter: EventEmitter) -> None:
+    """Wait for ``close``, whether an ``error`` comes before it or not."""
+    if getattr(emitter, "closed", False):
+        return
+    waiter: Waiter[None] = Waiter()
+    emitter.custom.on("error", lambda error: None)
+    emitter.custom.on("close", waiter.set)
+    await waiter.wait()
+
+
+def port_of(server: Server) -> int:
+    """Return the port that the server listens on."""
+    address = server.address()
+    if not isinstance(address, Address):
+        raise ValueError(f"{server!r} listens on no port")
+    return address.port
 
 
 def socket_pair(**options: "Unpack[SocketOptions]") -> tuple[Socket, Socket]:

@@ -1,0 +1,428 @@
+"""Making connections: forms, look-ups, happy eyeballs, failures, reconnecting."""
+
+import errno
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from headrace import net
+from headrace.events import once
+from headrace.events.loop import checkpoint
+from headrace.net.testing import closed, port_of, record
+
+
+@asynccontextmanager
+async def ending_server(*target: Any) -> AsyncIterator[net.Server]:
+    """Serve connections by ending them."""
+    server = net.create_server(lambda accepted: accepted.resume().end())
+    async with server.listen(*target or (0, "127.0.0.1")):
+        yield server
+
+
+def refused_port() -> int:
+    """Return a port on which nobody listens: bound, so that nobody else takes it."""
+    port: int = _bound.getsockname()[1]
+    return port
+
+
+_bound = socket.socket()
+_bound.bind(("127.0.0.1", 0))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _close_bound() -> Any:
+    yield
+    _bound.close()
+
+
+async def test_net_connect_order_of_events() -> None:
+    """By name: ``lookup``, ``connect``, ``ready`` … ``close`` (H-139)."""
+    async with ending_server() as server:
+        client = net.connect(port_of(server), "localhost", family=4)
+        events = ["lookup", "connect", "ready", "end", "finish", "close"]
+        seen = record(client.resume(), *events)
+        await closed(client)
+    assert seen == [
+        ("lookup", None, "127.0.0.1", 4, "localhost"),
+        "connect",
+        "ready",
+        "end",
+        "finish",
+        "close",
+    ]
+
+
+@pytest.mark.parametrize("form", range(6))
+async def test_net_connect_forms(form: int) -> None:
+    """Port, port and host, mapping, keywords, each with a callback (H-138)."""
+    async with ending_server(0) as server:
+        port, called = port_of(server), anyio.Event()
+        calls: list[Callable[[], net.Socket]] = [
+            lambda: net.connect(port, called.set),
+            lambda: net.connect(str(port), "127.0.0.1", called.set),
+            lambda: net.connect({"port": port}, called.set),
+            lambda: net.connect({"port": 1}, called.set, port=port, host="127.0.0.1"),
+            lambda: net.create_connection(port=port, callback=called.set),
+            lambda: net.Socket().connect(port, "127.0.0.1", called.set),
+        ]
+        client = calls[form]()
+        await called.wait()
+        assert client.resume().remote_port == port
+        await closed(client)
+
+
+async def test_net_connect_to_a_path(tmp_path: Path) -> None:
+    """A Unix socket by `str`, path object or option; it has no addresses (H-138)."""
+    path = tmp_path / "s"
+    async with ending_server(path):
+        for form in ("text", "path", "option"):
+            if form == "option":
+                client = net.connect(path=path)
+            else:
+                client = net.connect(str(path) if form == "text" else path)
+            await client
+            assert (client.remote_address, client.remote_port) == (None, None)
+            await client.resume().aclose()
+
+
+async def test_net_connect_without_a_target() -> None:
+    """Neither port nor path: ERR_MISSING_ARGS (H-138)."""
+    for arguments in ((), ({},), ({"host": "localhost"},)):
+        with pytest.raises(net.MissingArgsError) as caught:
+            net.connect(*arguments)
+        assert caught.value.code == "ERR_MISSING_ARGS"
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 1.5, True, [], float("inf")])
+async def test_net_connect_refuses_bad_ports(port: Any) -> None:
+    """Booleans, floats, out of range: ERR_SOCKET_BAD_PORT (N-072)."""
+    with pytest.raises(net.BadPortError):
+        net.connect({"port": port})
+    with pytest.raises(net.BadPortError):
+        net.connect(port=1, local_port=port)
+
+
+@pytest.mark.parametrize(
+    ("option", "error"),
+    [
+        ({"family": 5}, net.InvalidArgValueError),
+        ({"family": True}, net.InvalidArgValueError),
+        ({"host": 5}, net.InvalidArgTypeError),
+        ({"local_address": 5}, net.InvalidArgTypeError),
+        ({"lookup": 5}, net.InvalidArgTypeError),
+        ({"timeout": "5"}, net.InvalidArgTypeError),
+        ({"timeout": -1}, net.OutOfRangeError),
+        ({"auto_select_family_attempt_timeout": -1}, net.OutOfRangeError),
+        ({"hots": "localhost"}, net.InvalidArgTypeError),
+        ({"callback": 5}, net.InvalidArgTypeError),
+    ],
+)
+async def test_net_connect_checks_options(
+    option: dict[str, Any], error: type[Exception]
+) -> None:
+    """Wrong types and values raise at once (H-002, H-003, H-005, H-059)."""
+    with pytest.raises(error):
+        net.connect(port=1, **option)
+
+
+async def test_net_connect_refused() -> None:
+    """``error`` then ``close``; the error tells where (H-011, N-083, X-087)."""
+    client = net.connect(refused_port(), "127.0.0.1")
+    seen = record(client, "connect", "error", "close")
+    await closed(client)
+    (_, error), close = seen
+    assert close == "close"
+    assert isinstance(error, ConnectionRefusedError)
+    assert isinstance(error, net.SocketError)
+    assert (error.code, error.errno) == ("ECONNREFUSED", errno.ECONNREFUSED)
+    assert (error.syscall, error.address) == ("connect", "127.0.0.1")
+    assert error.port == refused_port()
+    assert str(error) == f"connect ECONNREFUSED 127.0.0.1:{refused_port()}"
+    assert client.had_error
+
+
+async def test_net_connect_to_a_path_that_does_not_exist(tmp_path: Path) -> None:
+    """No such file: ENOENT with the path (H-011, H-062)."""
+    path = str(tmp_path / "nothing")
+    with pytest.raises(FileNotFoundError) as caught:
+        await net.connect(path)
+    assert isinstance(caught.value, net.SocketError)
+    assert (caught.value.code, caught.value.path) == ("ENOENT", path)
+    with pytest.raises(OSError, match="EINVAL"):
+        await net.connect(path * 20)
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 300, "\udc80"])
+async def test_net_connect_to_a_name_that_does_not_resolve(host: str) -> None:
+    """``lookup`` with the error, ``error`` of class gaierror, ``close`` (H-011)."""
+    client = net.connect(1, host)
+    seen = record(client, "lookup", "connect", "error", "close")
+    await closed(client)
+    (_, cause, *facts), (_, error), close = seen
+    assert cause is error
+    assert (facts, close) == ([None, None, host], "close")
+    assert isinstance(error, net.LookupFailedError)
+    assert isinstance(error, socket.gaierror)
+    assert error.code in ("ENOTFOUND", "EAI_AGAIN")
+    assert (error.hostname, error.syscall) == (host, "getaddrinfo")
+
+
+async def test_net_connect_from_a_local_address_and_port() -> None:
+    """`local_address` and `local_port` choose this end (H-061)."""
+    async with ending_server() as server:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        client = net.connect(
+            port_of(server), "127.0.0.1", local_address="127.0.0.1", local_port=port
+        )
+        await client
+        assert (client.local_address, client.local_port) == ("127.0.0.1", port)
+        client.destroy()
+
+
+async def test_net_connect_from_an_address_that_is_not_ours() -> None:
+    """Not available: EADDRNOTAVAIL (H-061)."""
+    with pytest.raises(OSError, match="bind EADDRNOTAVAIL"):
+        await net.connect(refused_port(), "127.0.0.1", local_address="192.0.2.1")
+
+
+async def test_net_connect_addresses_agree_at_both_ends() -> None:
+    """What is local here is remote there, also after close (N-079, H-137)."""
+    async with net.create_server().listen(0, "127.0.0.1") as server:
+        arrival = once(server, "connection")
+        client = await net.connect(port_of(server), "127.0.0.1")
+        (accepted,) = await arrival
+
+        def ends(one: net.Socket, other: net.Socket) -> None:
+            assert one.local_address == other.remote_address == "127.0.0.1"
+            assert one.local_port == other.remote_port
+            assert one.local_family == other.remote_family == "IPv4"
+
+        ends(client, accepted)
+        ends(accepted, client)
+        client.destroy()
+        accepted.destroy()
+        await once(accepted, "close")
+        ends(client, accepted)
+        ends(accepted, client)
+
+
+async def test_net_unconnected_socket_has_no_addresses() -> None:
+    """Unknown addresses are None (H-137)."""
+    new = net.Socket()
+    local = (new.local_address, new.local_port, new.local_family)
+    remote = (new.remote_address, new.remote_port, new.remote_family)
+    assert local == remote == (None, None, None)
+
+
+async def test_net_connect_states() -> None:
+    """`connecting`, `pending` and `ready_state` along a socket's life (X-082)."""
+    async with ending_server() as server:
+        client = net.Socket()
+        states = [(client.connecting, client.pending)]
+        client.connect(port_of(server), "127.0.0.1")
+        states.append((client.connecting, client.pending))
+        assert client.ready_state == "opening"
+        await client
+        states.append((client.connecting, client.pending))
+        assert client.ready_state == "open"
+        client.end()
+        assert client.ready_state == "read_only"
+        await closed(client.resume())
+        states.append((client.connecting, client.pending))
+        assert client.ready_state == "closed"
+    assert states == [(False, True), (True, True), (False, False), (False, True)]
+
+
+async def test_net_connect_while_connecting_or_connected() -> None:
+    """Only a new or a closed socket can connect (H-138)."""
+    async with ending_server() as server:
+        client = net.connect(port_of(server), "127.0.0.1", allow_half_open=True)
+        for _ in range(2):
+            with pytest.raises(net.IllegalMoveError):
+                client.connect(port_of(server), "127.0.0.1")
+            await client
+        client.destroy()
+        with pytest.raises(net.IllegalMoveError):  # ``close`` has not come yet
+            client.connect(port_of(server), "127.0.0.1")
+
+
+async def test_net_reconnect() -> None:
+    """After ``close`` the same object connects again, many times (N-082, H-138)."""
+    received = bytearray()
+    server = net.create_server(lambda accepted: accepted.resume().end("hello "))
+    async with server.listen(0, "127.0.0.1"):
+        client = net.Socket()
+        client.on("data", received.extend)
+        for round_ in range(5):
+            await client.connect(port_of(server), "127.0.0.1")
+            client.write(bytes(round_))
+            await closed(client)
+            assert (client.bytes_read, client.bytes_written) == (6, round_)
+            assert client.errored is None
+    assert received == b"hello " * 5
+
+
+async def test_net_reconnect_after_a_failure() -> None:
+    """A failed attempt leaves no trace in the next one (H-138)."""
+    async with ending_server() as server:
+        client = net.Socket().set_encoding("utf-8")
+        client.on("error", lambda error: None)
+        client.connect(refused_port(), "127.0.0.1")
+        await closed(client)
+        assert client.had_error
+        await client.connect(port_of(server), "127.0.0.1")
+        assert not client.had_error
+        assert client.readable_encoding == "utf-8"
+        await closed(client.resume())
+
+
+async def test_net_connect_runs_the_lookup_hook() -> None:
+    """A hook with a callback, one that returns and an async one (X-063)."""
+
+    def by_callback(host: str, options: Any, callback: Callable[..., object]) -> None:
+        callback(None, "127.0.0.1", 4)
+
+    async def later(host: str, options: Any) -> list[dict[str, Any]]:
+        await checkpoint()
+        return [{"address": "127.0.0.1", "family": 4}]
+
+    hooks: list[Any] = [by_callback, lambda *_: [("127.0.0.1", 4)], later]
+    async with ending_server() as server:
+        for hook in hooks:
+            client = net.connect(port_of(server), "some.name", lookup=hook)
+            seen = record(client, "lookup")
+            await client
+            assert seen == [("lookup", None, "127.0.0.1", 4, "some.name")]
+            await client.resume().aclose()
+
+
+async def test_net_connect_does_not_look_up_addresses() -> None:
+    """An IP address needs no look-up: neither hook nor event."""
+
+    def hook(*_: object) -> None:
+        pytest.fail("was called")
+
+    async with ending_server() as server:
+        client = net.connect(port_of(server), "127.0.0.1", lookup=hook)
+        seen = record(client, "lookup")
+        await client
+        assert seen == []
+        await client.resume().aclose()
+
+
+async def test_net_connect_with_a_lookup_hook_that_fails() -> None:
+    """What the hook raises, or gives, is the ``error`` (X-063)."""
+    problem = OSError("no")
+
+    def raising(*_: object) -> None:
+        raise problem
+
+    hooks: list[Any] = [raising, lambda host, options, callback: callback(problem)]
+    for hook in hooks:
+        with pytest.raises(OSError, match="no") as caught:
+            await net.connect(1, "some.name", lookup=hook)
+        assert caught.value is problem
+    with pytest.raises(net.InvalidArgValueError):
+        await net.connect(1, "some.name", lookup=lambda *_: "not an address")
+    with pytest.raises(net.LookupFailedError, match="ENOTFOUND"):
+        await net.connect(1, "some.name", lookup=lambda *_: [])
+
+
+async def test_net_connect_tries_the_next_address() -> None:
+    """The first address refuses: the second is tried (N-088)."""
+    async with ending_server() as server:
+        client = net.connect(
+            port_of(server), "some.name", lookup=lambda *_: ["127.0.0.9", "127.0.0.1"]
+        )
+        await client
+        assert client.remote_address == "127.0.0.1"
+        await client.resume().aclose()
+
+
+async def test_net_connect_when_all_addresses_fail() -> None:
+    """One error with all of them as the cause (N-088, X-063)."""
+    addresses = ["127.0.0.1", "127.0.0.2"]
+    with pytest.raises(ConnectionRefusedError) as caught:
+        await net.connect(refused_port(), "some.name", lookup=lambda *_: addresses)
+    error = caught.value
+    assert isinstance(error, net.SocketError)
+    assert (error.code, error.address) == ("ECONNREFUSED", "127.0.0.1")
+    assert isinstance(error.__cause__, ExceptionGroup)
+    assert [each.address for each in error.__cause__.exceptions] == addresses  # type: ignore[union-attr]
+
+
+async def test_net_connect_without_auto_select_family() -> None:
+    """`auto_select_family=False`: only the first address is tried (X-063)."""
+    async with ending_server() as server:
+        with pytest.raises(ConnectionRefusedError) as caught:
+            await net.connect(
+                port_of(server),
+                "some.name",
+                lookup=lambda *_: ["127.0.0.9", "127.0.0.1"],
+                auto_select_family=False,
+            )
+        assert caught.value.__cause__ is not None
+        assert not isinstance(caught.value.__cause__, ExceptionGroup)
+
+
+async def test_net_connect_cancelled_leaves_nothing() -> None:
+    """Cancelling the `await` gives the connection up (design 3)."""
+    waiting = anyio.Event()
+
+    async def hook(host: str, options: Any) -> str:
+        waiting.set()
+        await anyio.sleep_forever()
+        return ""
+
+    async with anyio.create_task_group() as tasks:
+        client = net.connect(1, "some.name", lookup=hook)
+
+        async def connect() -> None:
+            await client
+
+        tasks.start_soon(connect)
+        await waiting.wait()
+        tasks.cancel_scope.cancel()
+    assert client.destroyed
+
+
+async def test_net_destroy_right_after_connect() -> None:
+    """No ``connect``, one ``close``; nothing was tried (N-074, H-141)."""
+    async with ending_server() as server:
+        accepted = record(server, "connection")
+        client = net.connect(port_of(server), "127.0.0.1")
+        seen = record(client, "connect", "error", "close")
+        client.destroy()
+        await closed(client)
+        assert seen == ["close"]
+    assert accepted == []
+
+
+async def test_net_destroy_while_connecting() -> None:
+    """Destroyed by a ``lookup`` listener: no ``connect`` (H-141)."""
+    async with ending_server() as server:
+        client = net.connect(port_of(server), "localhost")
+        seen = record(client, "connect", "close")
+        client.on("lookup", lambda *_: client.destroy())
+        await closed(client)
+        assert seen == ["close"]
+
+
+async def test_net_awaiting_a_socket_again() -> None:
+    """An `await` works after the connection, and after the failure, too (design 3)."""
+    async with ending_server() as server:
+        client = await net.connect(port_of(server), "127.0.0.1", allow_half_open=True)
+        assert await client is client
+        client.destroy()
+        with pytest.raises(net.SocketClosedError):
+            await client
+    failed = net.connect(refused_port(), "127.0.0.1")
+    for _ in range(2):
+        with pytest.raises(ConnectionRefusedError):
+            await failed
