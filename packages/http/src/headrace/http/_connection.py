@@ -20,8 +20,10 @@ from headrace.http._errors import PeerGoneError, RequestTimeoutError
 from headrace.http._exchange import MOVES, Exchange, Move
 from headrace.http._header_queue import OPEN, SENT
 from headrace.http._outgoing import HIGH_WATER_MARK
+from headrace.http._server_response import CLOSE_LINE
 from headrace.http._wire import Wire
 from headrace.http_parser import (
+    END_OF_MESSAGE,
     NEED_DATA,
     PAUSED,
     STATUS_CODES,
@@ -55,12 +57,14 @@ class ServerConnection(Wire):
     """The HTTP side of an accepted connection; a `headrace.net.Receiver`."""
 
     __slots__ = (
+        "_clock_runs",
+        "_deadlines",
         "_discarded",
         "_ended",
         "_exchanges",
         "_farewell",
         "_hold",
-        "_linger",
+        "_idle_promise",
         "_parsing",
         "_peer_ended",
         "_receiving",
@@ -88,17 +92,19 @@ class ServerConnection(Wire):
         self._parsing = False
         self._peer_ended = False
         self._ended = False
-        self._linger = False
         self._farewell: bytes | None = None  # a last reply without a request
         # Of the exchanges: the oldest unfinished one is in front.
         self._exchanges: deque[ServerResponse] = deque()
         self._receiving: ServerResponse | None = None
         self._discarded = 0
         self._switch: IncomingMessage | None = None
+        self._idle_promise = server.keep_alive_lines()
         # Of time: a silent new connection counts as a head that does not arrive.
+        self._deadlines = server.deadlines
         self.deadline = inf
         self._request_deadline = inf
-        self._expect_head(loop.time())
+        self._clock_runs = False
+        self._start_clock()
 
     def __repr__(self) -> str:
         return (
@@ -113,12 +119,13 @@ class ServerConnection(Wire):
             self._discard(len(data))
             return
         parser = self.parser
-        fresh = not parser.started
         parser.receive(data)
-        if not self._hold:
-            if fresh and self._receiving is None and not self._exchanges:
-                self._expect_head(self.loop.time())
-            self._parse()
+        if self._hold:
+            return
+        self._parse()
+        # A request that has come whole needs no clock; nearly all have.
+        if not self._clock_runs and (self._receiving is not None or parser.started):
+            self._start_clock()
 
     def _parse(self) -> None:
         """Deliver what is parsed until more bytes are needed or somebody must wait."""
@@ -171,6 +178,8 @@ class ServerConnection(Wire):
         server = self.server
         response = server.server_response_class(request, self)
         response._owner = self
+        response._keep = head.keep_alive
+        response._to_1_1 = head.http_version == "1.1"
         exchanges = self._exchanges
         if not exchanges:
             response._wire = self
@@ -218,10 +227,11 @@ class ServerConnection(Wire):
             self._finish_switch(end)
             return
         self._receiving = None
-        self._request_deadline = inf
+        self._clock_runs = False
         self.deadline = inf
         state = response._exchange = MOVES[response._exchange, Move.REQUEST_ENDED]
-        response.req._finish(end.raw_trailers)
+        trailers = None if end is END_OF_MESSAGE else end.raw_trailers
+        response.req._finish(trailers)
         if state is Exchange.DONE:
             self._exchange_done(response)
 
@@ -261,24 +271,19 @@ class ServerConnection(Wire):
 
     # Answering -------------------------------------------------------------------
 
-    def may_persist(self, request: IncomingMessage) -> bool:
-        """Tell whether the client wants to send another request after this one."""
-        head = request._head
-        return isinstance(head, RequestHead) and head.keep_alive
+    def promise(self) -> str:
+        """Return the header lines about the connection of an answer that keeps it.
 
-    def is_last(self) -> bool:
-        """Tell whether the server wants no request after the present ones."""
+        `CLOSE_LINE` itself if the server wants no request after the present ones.
+        """
         server = self.server
         limit = server.max_requests_per_socket
-        return (
-            not server.accepts_more
-            or self._peer_ended
-            or 0 < limit <= self._requests
-        )
-
-    def keep_alive_lines(self) -> str:
-        """Return the header lines of an answer after which the connection stays."""
-        return self.server.keep_alive_lines(self._requests)
+        if not server.accepts_more or self._peer_ended:
+            return CLOSE_LINE
+        if not limit:
+            return self._idle_promise
+        left = limit - self._requests
+        return server.keep_alive_lines(left) if left > 0 else CLOSE_LINE
 
     def drained(self) -> None:
         """Let the front message write on, and go on parsing if answers held it up."""
@@ -359,9 +364,10 @@ class ServerConnection(Wire):
             self._go_on(_QUEUE_FULL)
             now = self.loop.time()
             if self.parser.started:
-                self._expect_head(now)
+                self._start_clock()
             else:
-                self._set_deadline(self.server.idle_deadline(now))
+                self.deadline = deadline = now + self.server.idle_time
+                self._deadlines.watch(deadline)
 
     # Closing ---------------------------------------------------------------------
 
@@ -597,16 +603,19 @@ class ServerConnection(Wire):
 
     def _set_deadline(self, deadline: float) -> None:
         self.deadline = deadline
-        self.server.deadlines.watch(deadline)
+        self._deadlines.watch(deadline)
 
-    def _expect_head(self, now: float) -> None:
+    def _start_clock(self) -> None:
         """Start the time that a request's head, and the whole request, may take."""
+        self._clock_runs = True
         server = self.server
-        request_timeout = server.request_timeout
-        self._request_deadline = now + request_timeout if request_timeout else inf
-        headers_timeout = server.headers_timeout
-        head_deadline = now + headers_timeout if headers_timeout else inf
-        self._set_deadline(min(head_deadline, self._request_deadline))
+        now = self.loop.time()
+        whole = now + (server.request_timeout or inf)
+        self._request_deadline = whole
+        if self._receiving is not None:
+            self._set_deadline(whole)
+        else:
+            self._set_deadline(min(now + (server.headers_timeout or inf), whole))
 
     def expire(self, now: float) -> None:
         """Act on a deadline that has passed."""

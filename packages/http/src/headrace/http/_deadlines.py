@@ -41,7 +41,8 @@ class Deadlines:
 
     def watch(self, deadline: float) -> None:
         """See to it that the timer fires when `deadline` has passed."""
-        if deadline < self._armed_for:
+        # The timer was rounded up: a deadline in the same grain changes nothing.
+        if deadline <= self._armed_for - GRAIN:
             self._arm(deadline)
 
     def stop(self) -> None:

@@ -168,6 +168,13 @@ class HeaderQueue(Writable):
 
     def _merge_headers(self, headers: Headers) -> None:
         """Take the headers of `write_head` over those set before (H-044)."""
+        if type(headers) is dict and not self._fields and not self._removed:
+            fields: Fields = {}
+            for name, value in headers.items():
+                fields[lower_name(name)] = (name, value)
+                check_value(name, value)
+            self._fields = fields
+            return
         given = pairs(headers)
         checked = []
         for name, value in given:

@@ -174,7 +174,8 @@ class OutgoingMessage(HeaderQueue):
         if self._stage < SENT:
             head = self._compose_head(None)
             framing = self._framing
-            self._check_body(len(data))
+            if data:
+                self._check_body(len(data))
             self._stage = SENT
         elif data:
             self._check_body(len(data))
@@ -207,8 +208,6 @@ class OutgoingMessage(HeaderQueue):
 
     def _check_body(self, size: int) -> None:
         """Refuse bytes that the message must not have; change nothing."""
-        if not size:
-            return
         if self._framing is Framing.NONE:
             if self.reject_non_standard_body_writes:
                 raise BodyNotAllowedError
@@ -243,9 +242,13 @@ class OutgoingMessage(HeaderQueue):
             encoding, callback = None, encoding
         if data is None:
             chunk = b""
+        elif type(data) is bytes:
+            chunk = data
+        elif type(data) is str and encoding is None:
+            chunk = data.encode()
         else:
             assert not callable(encoding)
-            chunk = data if type(data) is bytes else to_bytes(data, encoding)
+            chunk = to_bytes(data, encoding)
         if self._gone or self._stage >= ENDED:
             self._end_again(bool(chunk), callback)
             return self
@@ -261,7 +264,8 @@ class OutgoingMessage(HeaderQueue):
         head = b""
         if self._stage < SENT:
             head = self._compose_head(len(chunk))
-        self._check_body(len(chunk))
+        if chunk:
+            self._check_body(len(chunk))
         framing = self._framing
         if framing is Framing.NONE:
             whole = head
@@ -281,9 +285,7 @@ class OutgoingMessage(HeaderQueue):
         self._stage = ENDED
         wire = self._wire
         if wire is not None:
-            if whole:
-                wire.put(whole)
-            wire.after_flush(self._all_flushed)
+            wire.finish(whole, self._all_flushed)
         else:
             self._hold(whole, self._all_flushed)
 

@@ -217,8 +217,8 @@ class Server(ServerEvents):
     should_upgrade_callback: Callable[[IncomingMessage], bool] | None = None
     incoming_message_class: type[IncomingMessage] = IncomingMessage
     server_response_class: type[ServerResponse] = ServerResponse
-    #: The parser's engine; None: what the environment says, else the fastest.
-    engine: EngineName | None = None
+    #: The parser's engine; auto: what the environment says, else the fastest.
+    engine: EngineName = "auto"
     #: Accepted and ignored: deadlines need no checking interval (X-003).
     connections_checking_interval: float = 30.0
 
@@ -242,7 +242,6 @@ class Server(ServerEvents):
         self._deadlines: Deadlines | None = None
         #: Whether connections may go on after their present answers.
         self.accepts_more = True
-        self._keep_alive_lines: tuple[float, str] = (-1.0, "")
         EventEmitter.on(self, "connection", self._serve)
         if request_listener is not None:
             if not callable(request_listener):
@@ -314,35 +313,26 @@ class Server(ServerEvents):
             return bool(self.should_upgrade_callback(request))
         return bool(self.listener_count("upgrade"))
 
-    def idle_deadline(self, now: float) -> float:
-        """Return when a connection that rests from now on is closed (H-040)."""
-        if not self.keep_alive_timeout:
-            return inf
-        return now + self.keep_alive_timeout + self.keep_alive_timeout_buffer
+    @property
+    def idle_time(self) -> float:
+        """Seconds a connection rests before it is closed (H-040)."""
+        timeout = self.keep_alive_timeout
+        return timeout + self.keep_alive_timeout_buffer if timeout else inf
 
-    def keep_alive_lines(self, requests: int) -> str:
+    def keep_alive_lines(self, requests_left: int | None = None) -> str:
         """Return the headers that promise a connection's next request a place.
 
         Args:
-            requests: How many requests the connection has carried.
+            requests_left: How many requests the connection may still carry, if limited.
         """
-        if self.max_requests_per_socket:
-            left = self.max_requests_per_socket - requests
-            return self._promise(f", max={left}")
-        timeout, lines = self._keep_alive_lines
-        if timeout != self.keep_alive_timeout:
-            lines = self._promise("")
-            self._keep_alive_lines = (self.keep_alive_timeout, lines)
-        return lines
-
-    def _promise(self, limit: str) -> str:
         if not self.keep_alive_timeout:
             return KEEP_ALIVE_LINE
+        limit = "" if requests_left is None else f", max={requests_left}"
         seconds = int(self.keep_alive_timeout)
         return f"{KEEP_ALIVE_LINE}Keep-Alive: timeout={seconds}{limit}\r\n"
 
     def __rejection__(self, error: Exception, event: object, *args: Any) -> None:
-        """Answer for an ``async def`` listener that failed, as for a plain one (X-027)."""
+        """Answer for an ``async def`` listener that failed as for a plain one (X-027)."""
         source = args[-1] if event in _EXCHANGE_EVENTS else self
         owner = getattr(args[0], "_owner", None) if args else None
         current().report(error, source, owner)

@@ -93,7 +93,14 @@ class ServerResponse(OutgoingMessage):
     Source: H-041 to H-057, H-118 to H-124.
     """
 
-    __slots__ = ("_connection", "_exchange", "_keep", "req", "status_code")
+    __slots__ = (
+        "_connection",
+        "_exchange",
+        "_keep",
+        "_to_1_1",
+        "req",
+        "status_code",
+    )
 
     send_date = True
     #: The reason phrase; None or empty means the standard one (H-048).
@@ -113,7 +120,9 @@ class ServerResponse(OutgoingMessage):
         self._connection = connection
         self._exchange = Exchange.RECEIVING
         # Whether the connection may carry another exchange after this one.
-        self._keep = connection is not None and connection.may_persist(req)
+        self._keep = False
+        # Whether the client speaks HTTP/1.1.
+        self._to_1_1 = True
 
     def __repr__(self) -> str:
         stage = ("open", "fixed", "sent", "ended", "finished")[self._stage]
@@ -160,7 +169,9 @@ class ServerResponse(OutgoingMessage):
         """
         if self._stage != OPEN:
             raise HeadersSentError("write the head")
-        code = check_status_code(status_code)
+        code = status_code
+        if type(code) is not int or not 100 <= code <= 999:
+            code = check_status_code(code)
         if status_message is not None and not isinstance(status_message, str):
             headers, status_message = status_message, None
         if status_message:
@@ -272,36 +283,32 @@ class ServerResponse(OutgoingMessage):
 
     def _peer_takes_chunks(self) -> bool:
         """HTTP/1.1 peers do; HTTP/1.0 ones if they say ``TE: chunked`` (H-120)."""
-        req = self.req
-        return req.http_version == "1.1" or has_token(
-            req.headers.get("te", ""), "chunked"
-        )
+        if self._to_1_1:
+            return True
+        return has_token(self.req.headers.get("te", ""), "chunked")
 
     def _connection_lines(self) -> str:
         """Decide whether the connection persists; return the lines about it (H-124)."""
-        field = self._fields.get("connection")
-        connection = self._connection
-        if self._keep and self.req.http_version != "1.1":
+        fields = self._fields
+        if self._keep and not self._to_1_1:
             # An HTTP/1.0 peer needs to know beforehand where the body ends.
             self._keep = self._declared is not None or self._framing is Framing.CHUNKED
-        if connection is not None and connection.is_last():
-            self._keep = False
         if self._expects_continue and not self._sent_continue:
             self._keep = False  # whether the body will be sent cannot be known
-        if field is not None:
-            if has_token(field[1], "close") or (
-                not self._keep and not has_token(field[1], "upgrade")
-            ):
-                self._keep = False
+        promise = CLOSE_LINE
+        if self._connection is not None and self._keep:
+            promise = self._connection.promise()
+            self._keep = promise is not CLOSE_LINE
+        if "connection" in fields:
+            value = fields["connection"][1]
+            self._keep = self._keep and not has_token(value, "close")
             return ""
         if "connection" in self._removed:
-            self._keep = self._keep and self.req.http_version == "1.1"
+            self._keep = self._keep and self._to_1_1
             return ""
-        if not self._keep:
-            return CLOSE_LINE
-        if connection is None or "keep-alive" in self._fields:
+        if self._keep and "keep-alive" in fields:
             return KEEP_ALIVE_LINE
-        return connection.keep_alive_lines()
+        return promise
 
     def _give_up_persistence(self) -> None:
         self._keep = False
@@ -372,7 +379,7 @@ class ServerResponse(OutgoingMessage):
             raise InvalidStatusCodeError(status_code)
         lines = "".join(_checked_lines(pairs(headers if headers is not None else {})))
         phrase = STATUS_CODES.get(status_code, "unknown")
-        if not self._gone and self.req.http_version == "1.1":
+        if not self._gone and self._to_1_1:
             self._put(
                 f"HTTP/1.1 {status_code} {phrase}\r\n{lines}\r\n".encode("latin-1")
             )

@@ -76,6 +76,16 @@ class Wire:
             self._flush_due = True
             self.loop.next_tick_for(self.owner, self._flush)
 
+    def finish(self, data: bytes, callback: FlushCallback) -> None:
+        """Queue a message's last bytes, with the call that follows when all is out."""
+        if data:
+            self._queue.append(data)
+            self.unflushed += len(data)
+        self._callbacks.append(callback)
+        if not self._flush_due:
+            self._flush_due = True
+            self.loop.next_tick_for(self, self._flush)
+
     def flush_now(self) -> None:
         """Hand what is queued to the socket without waiting for the turn's end."""
         if self._queue and not self._blocked:
