@@ -20,6 +20,7 @@ def test_a_name_has_one_channel() -> None:
     """Publisher and subscriber meet by the name (X-099)."""
     assert channel("test.one") is channel("test.one")
     assert channel("test.one").name == "test.one"
+    assert repr(channel("test.one")) == "<Channel 'test.one', 0 subscribers>"
 
 
 def test_subscribers_get_message_and_name(fresh: Channel) -> None:

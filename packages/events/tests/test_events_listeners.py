@@ -15,7 +15,7 @@ def noop(*_: object) -> None:
 
 
 def test_listeners_are_called_in_the_order_of_adding() -> None:
-    """`on` appends (H-149)."""
+    """`on` appends; all have run when `emit` returns (H-008, H-149)."""
     emitter, calls = EventEmitter(), list[str]()
     emitter.on("e", lambda: calls.append("first"))
     emitter.on("e", lambda: calls.append("second"))

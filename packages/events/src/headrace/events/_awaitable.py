@@ -43,9 +43,9 @@ def once(
     """
     check_emitter(emitter)
     arrival = _Arrival(emitter)
-    arrival.listen(event, arrival.succeed)
+    arrival.listen(emitter, event, arrival.succeed)
     if event != "error":
-        arrival.listen("error", arrival.fail)
+        arrival.listen(emitter, "error", arrival.fail)
     return _arrived(_Hold(emitter, arrival), arrival)
 
 
@@ -95,11 +95,11 @@ def on(
     _check_mark("low_water_mark", low_water_mark)
     backlog = _Backlog(emitter, high_water_mark, low_water_mark)
     iterator: EventIterator[tuple[Any, ...]] = EventIterator(emitter, backlog)
-    backlog.listen(event, backlog.push)
+    backlog.listen(emitter, event, backlog.push)
     if event != "error":
-        backlog.listen("error", backlog.fail)
+        backlog.listen(emitter, "error", backlog.fail)
     for name in close:
-        backlog.listen(name, backlog.end)
+        backlog.listen(emitter, name, backlog.end)
     return iterator
 
 
@@ -163,11 +163,11 @@ class _Listening:
         self._emitter = ref(emitter)
         self._added: list[tuple[Hashable, Listener]] = []
 
-    def listen(self, event: Hashable, listener: Listener) -> None:
-        emitter = self._emitter()
-        if emitter is not None:
-            emitter.on(event, listener)
-            self._added.append((event, listener))
+    def listen(
+        self, emitter: EventEmitter, event: Hashable, listener: Listener
+    ) -> None:
+        emitter.on(event, listener)
+        self._added.append((event, listener))
 
     def stop(self) -> None:
         emitter = self._emitter()
@@ -244,7 +244,11 @@ class _Backlog(_Listening):
     def push(self, *args: Any) -> None:
         self.waiting.append(args)
         self._next.set()
-        if self._high is not None and len(self.waiting) > self._high:
+        if (
+            self._high is not None
+            and not self._is_paused
+            and len(self.waiting) > self._high
+        ):
             self._pause()
 
     def fail(self, *args: Any) -> None:
@@ -271,13 +275,11 @@ class _Backlog(_Listening):
         return args
 
     def _pause(self) -> None:
-        emitter: Any = self._emitter()
-        if emitter is not None and not self._is_paused:
-            self._is_paused = True
-            emitter.pause()
+        self._is_paused = True
+        emitter: Any = self._emitter()  # it is emitting: it is there
+        emitter.pause()
 
     def _resume(self) -> None:
-        emitter: Any = self._emitter()
         self._is_paused = False
-        if emitter is not None:
-            emitter.resume()
+        emitter: Any = self._emitter()  # the iterator that takes holds it
+        emitter.resume()

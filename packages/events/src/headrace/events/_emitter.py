@@ -483,16 +483,11 @@ def _original(listener: Listener) -> Listener:
     return listener.listener if type(listener) is _Once else listener
 
 
-def _check_listener(listener: object) -> None:
-    if not callable(listener):
-        raise InvalidArgTypeError("listener", "callable", listener)
-
-
 def _decorator(
     add: Callable[[Hashable, Listener], object], event: Hashable, given: object
 ) -> Callable[[_L], _L]:
     if given is not _NOT_GIVEN:
-        _check_listener(given)
+        raise InvalidArgTypeError("listener", "callable", given)
 
     def decorate(listener: _L) -> _L:
         add(event, listener)
