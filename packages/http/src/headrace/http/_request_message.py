@@ -1,0 +1,256 @@
+"""What a client's request says: its line, its headers, the frame of its body.
+
+The life of the exchange is in `_client_request.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Self
+
+from headrace.http._errors import BodyNotAllowedError, HeadersSentError
+from headrace.http._framing import Framing
+from headrace.http._header_queue import ENDED, FINISHED, FIXED, OPEN, SENT
+from headrace.http._headers import Fields, Headers, HeaderValue, lower_name
+from headrace.http._outgoing import OutgoingMessage
+from headrace.http._request_head import (
+    HEAD_ONLY,
+    check_field,
+    frame_request,
+    persistence,
+    read_headers,
+)
+from headrace.http._request_options import Target, check_method, check_path
+
+#: What `set_default_headers=False` takes out (X-043).
+AUTOMATIC_HEADERS: Final = frozenset(
+    {"connection", "content-length", "transfer-encoding"}
+)
+
+#: Methods that may be repeated: doing them twice has the effect of once (RFC 9110
+#: section 9.2.2), and a body is no part of their usual life.
+REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+
+
+class RequestMessage(OutgoingMessage):
+    """A request as a message: everything but how it gets to its server.
+
+    Source: H-063 to H-068, H-087, H-121, H-122.
+    """
+
+    __slots__ = ("_method", "_path", "_target", "should_keep_alive")
+
+    #: The whole body where `end` was the first to send any of it: it can be repeated.
+    _whole: bytes | None = None
+    _length_kept: bool = True  # the body has the length that was declared
+
+    def _init_message(
+        self,
+        target: Target,
+        method: str,
+        headers: Headers | None,
+        *,
+        keep: bool,
+        with_host: bool = True,
+    ) -> None:
+        self._target = target
+        self._method = method
+        self._path = target.path
+        #: Whether the connection is to be used again afterwards (H-088).
+        self.should_keep_alive = keep
+        if headers is None and with_host and method != "CONNECT":
+            self._fields = target.fields
+            return
+        fields, lines = read_headers(headers if headers is not None else {})
+        if lines is not None:
+            self._lines = lines
+            self._stage = FIXED
+        else:
+            self._add_fields(fields, with_host)
+        self._fields = fields
+
+    def _add_fields(self, fields: Fields, with_host: bool) -> None:
+        """Add Host and Authorization behind the user's headers (H-065, H-068)."""
+        for lowered, field in self._target.fields.items():
+            if lowered != "host":
+                fields.setdefault(lowered, field)
+            elif self._method == "CONNECT":
+                fields.setdefault(lowered, ("Host", self._path))
+            elif with_host:
+                fields.setdefault(lowered, field)
+
+    # The line
+
+    @property
+    def method(self) -> str:
+        """The method, in upper case.
+
+        Raises:
+            HeadersSentError: If it is assigned after the head was sent.
+            InvalidArgTypeError, InvalidTokenError: If it is no method.
+
+        Source: H-063.
+        """
+        return self._method
+
+    @method.setter
+    def method(self, method: str) -> None:
+        if self._stage >= SENT:
+            raise HeadersSentError("change the method")
+        self._method = check_method(method)
+
+    @property
+    def path(self) -> str:
+        """The request target, query included.
+
+        Raises:
+            HeadersSentError: If it is assigned after the head was sent.
+            UnescapedCharactersError: If it holds a space, a control character or one
+                outside latin-1.
+
+        Source: H-064.
+        """
+        return self._path
+
+    @path.setter
+    def path(self, path: str) -> None:
+        if self._stage >= SENT:
+            raise HeadersSentError("change the path")
+        self._path = check_path(path)
+
+    @property
+    def host(self) -> str:
+        """The name or address of the server."""
+        return self._target.host
+
+    @property
+    def protocol(self) -> str:
+        """``http:`` or ``https:``."""
+        return self._target.protocol
+
+    # The headers
+
+    def set_header(self, name: str, value: HeaderValue) -> Self:
+        """Queue one header for the head, replacing an earlier one of that name.
+
+        Raises:
+            InvalidArgTypeError: If Host is given a list; else as on a response.
+
+        Source: H-087, H-049.
+        """
+        check_field(lower_name(name), name, value)
+        self._own_fields()
+        return super().set_header(name, value)
+
+    def remove_header(self, name: str) -> None:
+        """Take out a queued header; an automatic one of that name is not added.
+
+        Source: H-087, H-053, H-122.
+        """
+        self._own_fields()
+        super().remove_header(name)
+
+    def _own_fields(self) -> None:
+        """Make the fields this request's own: until now its target's are shared."""
+        if self._fields is self._target.fields and self._stage == OPEN:
+            self._fields = dict(self._fields)
+
+    # The head
+
+    def flush_headers(self) -> None:
+        """Send the head now, before there is any body; again: no effect.
+
+        A method that usually has no body then has none, unless a header announces it.
+
+        Source: H-080.
+        """
+        if self._stage < SENT and not self._gone:
+            self._put(self._compose_head(HEAD_ONLY))
+            self._stage = SENT
+
+    def _compose_head(self, body_size: int | None) -> bytes:
+        target = self._target
+        if (
+            body_size == 0
+            and self._fields is target.fields
+            and self._method == "GET"
+            and self._path is target.path
+            and not self._removed
+            and self._lines is None
+        ):
+            self._framing = Framing.NONE
+            head = target.heads.get(self.should_keep_alive)
+            if head is not None:
+                return head
+            head = self._write_head(body_size)
+            target.heads[self.should_keep_alive] = head
+            return head
+        return self._write_head(body_size)
+
+    def _write_head(self, body_size: int | None) -> bytes:
+        frame = frame_request(self._method, self._fields, self._removed, body_size)
+        if frame.without in self._fields:
+            self._drop_field(frame.without)
+        self._framing = frame.framing
+        self._declared = frame.declared
+        self.should_keep_alive, connection = persistence(
+            self._fields, self._removed, self.should_keep_alive
+        )
+        text = (
+            f"{self._method} {self._path} HTTP/1.1\r\n{self._user_lines()}"
+            f"{connection}{frame.line}\r\n"
+        )
+        return text.encode("latin-1")
+
+    def _drop_field(self, lowered: str) -> None:
+        self._fields = {k: v for k, v in self._fields.items() if k != lowered}
+        if self._lines is not None:
+            self._lines = [line for line in self._lines if line[0].lower() != lowered]
+
+    # The body
+
+    def _check_body(self, size: int) -> None:
+        # A body without a frame would be read as the next request.
+        if (
+            size
+            and self._framing is Framing.NONE
+            and (self._stage < SENT or self._method == "CONNECT")
+        ):
+            raise BodyNotAllowedError
+        super()._check_body(size)
+
+    def _give_up_persistence(self) -> None:
+        self._length_kept = False
+
+    def _finish_body(self, chunk: bytes) -> None:
+        if not self._body_written:
+            self._whole = chunk
+        super()._finish_body(chunk)
+
+    # Sending it once more
+
+    def _is_repeatable(self) -> bool:
+        """Tell whether all that was sent can be sent again (X-056)."""
+        return self._method in REPEATABLE and (
+            not self._body_written if self._stage < ENDED else self._whole is not None
+        )
+
+    def _rewind(self) -> None:
+        """Hold everything back again for another socket."""
+        stage = self._stage
+        self._wire = self._held = self._held_callbacks = None
+        if stage < SENT:
+            return
+        self._stage = FIXED
+        self._body_written = 0
+        if stage < ENDED:
+            self.flush_headers()
+            return
+        self._finish_body(self._whole or b"")
+        if stage == FINISHED and self._held_callbacks is not None:
+            # ``finish`` was emitted: once is enough.
+            self._held_callbacks = [self._flushed_again]
+
+    def _flushed_again(self, error: Exception | None) -> None:
+        if error is None and not self._gone:
+            self._stage = FINISHED
+            self._finished()
