@@ -1,0 +1,398 @@
+"""One socket of a client: its parser and the exchange that runs on it.
+
+It stays with the socket while that rests in a pool, so the parser is made once. Rules
+that hold in every state:
+
+- Bytes answer a request only if they came after it was sent: what arrives on a used
+  socket before that, or behind a complete answer, destroys the socket (H-073, H-098).
+- A body that nobody reads stops the socket from being read: memory is bounded (H-072).
+- Listeners may do anything inside an event, also raise: the parser goes on or stops by
+  this object's state alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from headrace.http._carrier import Carrier, DuplexCarrier
+from headrace.http._client_response import ClientResponse
+from headrace.http._errors import TooManyInterimError
+from headrace.http._header_queue import SENT
+from headrace.http._wire import Wire
+from headrace.http_parser import (
+    END_OF_MESSAGE,
+    MAX_HEADER_SIZE,
+    MAX_HEADERS_COUNT,
+    NEED_DATA,
+    EndOfMessage,
+    HTTPParserError,
+    ResponseHead,
+    ResponseParser,
+)
+from headrace.net import Socket
+
+if TYPE_CHECKING:
+    from headrace.events.loop import Loop
+    from headrace.http._client_request import ClientRequest
+    from headrace.http._incoming import IncomingMessage
+    from headrace.streams import Duplex
+
+#: Informational responses that one request may get. A progress report every few seconds
+#: for a quarter of an hour fits; a peer that sends nothing else is cut off.
+MAX_INTERIM_RESPONSES: Final = 256
+
+# Where a socket keeps its connection object.
+_KEY: Final = "_headrace_http_client"
+
+
+class ParserSettings(NamedTuple):
+    """What requests may ask of the parser."""
+
+    max_header_size: int = MAX_HEADER_SIZE
+    max_headers_count: int = MAX_HEADERS_COUNT
+    insecure: bool = False
+
+    def make_parser(self) -> ResponseParser:
+        """Return a parser with these settings."""
+        return ResponseParser(
+            max_head_size=self.max_header_size,
+            max_headers_count=self.max_headers_count,
+            insecure=self.insecure,
+        )
+
+
+DEFAULT_SETTINGS: Final = ParserSettings()
+
+
+class ClientConnection(Wire):
+    """The HTTP side of a client's socket; a `headrace.net.Receiver`."""
+
+    __slots__ = (
+        "_hold",
+        "_interims",
+        "_parsing",
+        "_peer_ended",
+        "_received",
+        "_response",
+        "_settings",
+        "exchanges",
+        "heard",
+        "is_connected",
+        "keep",
+        "net_socket",
+        "parser",
+        "request",
+    )
+
+    def __init__(self, net_socket: Any, loop: Loop) -> None:
+        carrier: Carrier = (
+            net_socket if isinstance(net_socket, Socket) else DuplexCarrier(net_socket)
+        )
+        super().__init__(carrier, loop)
+        # Of the socket.
+        self.net_socket = net_socket
+        self.parser = DEFAULT_SETTINGS.make_parser()
+        self._settings = DEFAULT_SETTINGS
+        #: How many exchanges have begun here.
+        self.exchanges = 0
+        self.is_connected = not getattr(net_socket, "connecting", False)
+        self._peer_ended = False
+        self._parsing = False
+        self.owner = None
+        # Of the exchange.
+        self.request: ClientRequest | None = None
+        self._response: ClientResponse | None = None
+        #: Whether a byte of the answer has come.
+        self.heard = False
+        #: Whether both sides want the socket to be used again.
+        self.keep = False
+        self._received = False
+        self._interims = 0
+        self._hold = False
+
+    def __repr__(self) -> str:
+        state = "lost" if self.lost else "idle" if self.request is None else "busy"
+        return f"<ClientConnection {state}, {self.exchanges} exchanges>"
+
+    @classmethod
+    def of(cls, net_socket: Socket | Duplex, loop: Loop) -> ClientConnection:
+        """Return the connection object that a socket has, or give it one."""
+        connection = net_socket.__dict__.get(_KEY)
+        if isinstance(connection, ClientConnection):
+            return connection
+        connection = net_socket.__dict__[_KEY] = cls(net_socket, loop)
+        net_socket.custom.on("timeout", connection.timed_out)
+        return connection
+
+    # An exchange
+
+    def begin(self, request: ClientRequest) -> None:
+        """Serve `request`, which has not been sent."""
+        net_socket = self.net_socket
+        self.request = request
+        self.exchanges += 1
+        self.owner = net_socket._owner = request._owner
+        self.heard = self.keep = self._received = self._hold = False
+        self._interims = 0
+        if request._parser_settings is not self._settings:
+            self._settings = request._parser_settings
+            self.parser = self._settings.make_parser()
+        if not self.is_connected:
+            self._blocked = True
+            net_socket.once(ready_event(net_socket), self._connected)
+        self.socket.consume(self)
+
+    def _connected(self) -> None:
+        if self.lost or self.is_connected:
+            return
+        self.is_connected = True
+        self.socket.consume(self)
+        if self.request is not None:
+            self.request._socket_connected()
+        self.flushed()
+
+    def send_held(self, request: ClientRequest) -> None:
+        """Send what a request has held back until it got its socket."""
+        self._flush_due = True  # at once: nothing more is written in this tick
+        request._attach(self)
+        self._flush()
+
+    def complete(self) -> bool:
+        """End a complete exchange; return whether the socket can be used again."""
+        self.request = self._response = None
+        self.owner = self.net_socket._owner = None
+        return (
+            self.keep
+            and not self._peer_ended
+            and not self.lost
+            and not self.unflushed
+            and not self.parser.has_unparsed
+        )
+
+    def drop(self) -> None:
+        """Break off whatever runs here, in silence: the caller tells the request."""
+        self.request = None
+        self._forget_response()
+        self.socket.destroy()
+
+    def _forget_response(self) -> None:
+        response, self._response = self._response, None
+        if response is not None:
+            response._source = None
+
+    # Receiving
+
+    def data_received(self, data: memoryview) -> None:
+        """Take bytes from the socket and deliver the answer in them."""
+        request = self.request
+        if request is None or self._received:
+            self._surplus()
+            return
+        if not self.heard:
+            if self.exchanges > 1 and request._stage < SENT:
+                self.socket.destroy()  # they belong to no request
+                return
+            self.heard = True
+            self.parser.expect(request.method)
+        self.parser.receive(data)
+        if not self._hold:
+            self._parse()
+
+    def _surplus(self) -> None:
+        """Cut the connection: bytes came that answer nothing (H-073)."""
+        self.keep = False
+        self.socket.destroy()
+
+    def _parse(self) -> None:
+        """Deliver what has come until more is needed or the reader must catch up."""
+        if self._parsing:
+            return
+        self._parsing = True
+        try:
+            while self.request is not None and not self._hold:
+                try:
+                    if not self._deliver_events():
+                        break
+                except HTTPParserError as error:
+                    self._refuse(error)
+                except Exception as error:
+                    # A listener's: its bug must not keep the next event from coming.
+                    self.loop.report(error, self._response, self.owner)
+        finally:
+            self._parsing = False
+
+    def _deliver_events(self) -> bool:
+        """Deliver events; return whether there may be more."""
+        next_event = self.parser.next_event
+        while self.request is not None and not self._hold:
+            event = next_event()
+            if event is NEED_DATA:
+                return False
+            kind = type(event)
+            if kind is bytes:
+                response = self._response
+                if response is not None and not response.push(event):
+                    self._pause(response)
+            elif kind is ResponseHead:
+                self._on_head(event)  # type: ignore[arg-type]
+            elif kind is EndOfMessage:
+                self._on_end(event)  # type: ignore[arg-type]
+            else:
+                return False
+        return True
+
+    def _on_head(self, head: ResponseHead) -> None:
+        request = self.request
+        if request is None:
+            return
+        status = head.status_code
+        if status < 200 and status != 101:
+            self._interims += 1
+            if self._interims > MAX_INTERIM_RESPONSES:
+                self._break_off(TooManyInterimError(MAX_INTERIM_RESPONSES))
+            else:
+                request._informed(head)
+            return
+        response = ClientResponse(self.net_socket, self)
+        response._owner = request._owner
+        response._head = head
+        response.status_code = status
+        response.status_message = head.status_message
+        if head.upgrade:
+            self._switch(request, response)
+            return
+        self.keep = head.keep_alive and request.should_keep_alive
+        self._response = response
+        request._answered(response)
+
+    def _on_end(self, end: EndOfMessage) -> None:
+        self._received = True
+        response = self._response
+        if self.parser.has_unparsed:
+            self._surplus_behind(response, end)
+        elif response is not None:
+            response._finish(None if end is END_OF_MESSAGE else end.raw_trailers)
+
+    def _surplus_behind(
+        self, response: ClientResponse | None, end: EndOfMessage
+    ) -> None:
+        try:
+            if response is not None:
+                response._finish(end.raw_trailers)
+        finally:
+            self._surplus()
+
+    def _pause(self, response: ClientResponse) -> None:
+        if not response.destroyed and self.request is not None:
+            self._hold = True
+            self.socket.pause_receiving()
+
+    def body_wanted(self, message: IncomingMessage) -> None:
+        """Go on delivering a body that was held back."""
+        if self._hold:
+            self._hold = False
+            self.socket.resume_receiving()
+            if not self._parsing:
+                self.loop.next_tick_for(self.owner, self._go_on)
+
+    def _go_on(self) -> None:
+        """Deliver what was held back while the reader was behind."""
+        if not self._hold:
+            self._parse()
+        if self._peer_ended and not self._hold:
+            self._after_eof()
+
+    # The end
+
+    def message_over(self, message: IncomingMessage) -> None:
+        """Take note that a complete response was read, or thrown away."""
+        request = self.request
+        if request is not None and message is self._response:
+            request._answer_read()
+
+    def message_destroyed(
+        self, message: IncomingMessage, error: BaseException | None
+    ) -> None:
+        """Give up the exchange: its response is not read to the end (H-117)."""
+        request, self.request = self.request, None
+        self._response = None
+        if request is not None:
+            request._answer_dropped()
+        self.socket.destroy()
+
+    def eof_received(self) -> None:
+        """Take note that the server sends no more."""
+        self._peer_ended = True
+        if self.request is None:
+            self.socket.destroy()
+        elif not self._hold:
+            self._after_eof()
+
+    def _after_eof(self) -> None:
+        if self.request is not None and not self._received:
+            self.parser.finish()
+            self._parse()
+        request = self.request
+        if request is None or self._hold:
+            return
+        if not self._received or request.writable_finished:
+            self.socket.destroy()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Tell the request that runs here, if any (H-071)."""
+        self.net_socket.__dict__.pop(_KEY, None)
+        request, self.request = self.request, None
+        self._forget_response()
+        self.lose(error)
+        if request is not None:
+            request._connection_lost(self, error)
+
+    def _refuse(self, error: HTTPParserError) -> None:
+        """End the exchange over what the server sent; a mere end is a lost peer."""
+        if error.code == "HPE_INVALID_EOF_STATE":
+            self.socket.destroy()
+        else:
+            self._break_off(error)
+
+    def _break_off(self, error: Exception) -> None:
+        request = self.request
+        self.drop()
+        if request is not None:
+            request._failed(error)
+
+    def _switch(self, request: ClientRequest, response: ClientResponse) -> None:
+        """Let go of the socket: HTTP ends with this response (H-075, H-076)."""
+        head = self.parser.take_leftover()
+        self.request = None
+        self.net_socket.__dict__.pop(_KEY, None)
+        self.net_socket.custom.off("timeout", self.timed_out)
+        response._source = None
+        if request._takes_switch():
+            self.socket.release()
+            request._switched(response, self.net_socket, head)
+        else:
+            self.socket.destroy()
+            request._switch_refused()
+
+    # Writing, time, owner
+
+    def drained(self) -> None:
+        """Let the request write on."""
+        request = self.request
+        if request is not None and request._need_drain and not self.unflushed:
+            request._drain()
+
+    def timed_out(self) -> None:
+        """Tell the request that its socket was idle."""
+        if self.request is not None:
+            self.request._socket_idle(self.net_socket)
+
+    def take_exception(self, error: Exception, source: object) -> bool:
+        """Pass on to whoever made the request."""
+        owner = self.owner
+        return owner is not None and owner.take_exception(error, source)
+
+
+def ready_event(net_socket: object) -> str:
+    """Return the event that says a connecting socket can carry HTTP."""
+    return "secure_connect" if hasattr(net_socket, "alpn_protocol") else "connect"

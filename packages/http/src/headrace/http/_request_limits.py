@@ -1,0 +1,89 @@
+"""What can end a request from outside: its time limits and its ``cancel`` option.
+
+Made for the requests that have one of them; the others pay nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from headrace.events.loop import Loop, Waiter
+from headrace.http._errors import AbortError, DeadlineError, InvalidArgTypeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headrace.events.loop import Task, Timer
+    from headrace.http._client_request import ClientRequest
+
+NAMES: Final = frozenset({"cancel", "connect_timeout", "total_timeout"})
+
+
+class RequestLimits:
+    """The timers of one request, and the task that waits for its cancellation.
+
+    Args:
+        request: The request.
+        loop: The running loop.
+        settings: Its checked options.
+
+    Source: X-052, X-054.
+    """
+
+    __slots__ = ("_connect", "_request", "_task", "_total")
+
+    def __init__(
+        self, request: ClientRequest, loop: Loop, settings: Mapping[str, Any]
+    ) -> None:
+        self._request = request
+        self._connect = self._arm(loop, settings, "connect_timeout")
+        self._total = self._arm(loop, settings, "total_timeout")
+        self._task: Task | None = None
+        cancel = settings.get("cancel")
+        if cancel is not None:
+            check_cancel(cancel)
+            self._task = loop.spawn(self._obey(cancel), owner=request._owner)
+
+    def _arm(self, loop: Loop, settings: Mapping[str, Any], name: str) -> Timer | None:
+        seconds = settings.get(name)
+        if not seconds:
+            return None
+        timer = loop.call_later(seconds, self._expire, name, seconds)
+        return timer.unref()  # the request's socket counts for `run`, not its limits
+
+    def _expire(self, name: str, seconds: float) -> None:
+        self._request.destroy(DeadlineError(name, seconds))
+
+    async def _obey(self, cancel: Any) -> None:
+        """Destroy the request when an event is set, or a scope cancelled."""
+        if hasattr(cancel, "wait"):
+            await cancel.wait()
+            self._request.destroy(AbortError())
+            return
+        if not cancel.cancel_called:
+            with cancel:
+                await Waiter[None]().wait()
+        self._request.destroy(AbortError())
+
+    def connected(self) -> None:
+        """Take note that the request has a connected socket."""
+        if self._connect is not None:
+            self._connect.cancel()
+
+    def end(self) -> None:
+        """Take note that the request is over."""
+        self.connected()
+        if self._total is not None:
+            self._total.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+
+def check_cancel(cancel: object) -> None:
+    """Check a ``cancel`` option.
+
+    Raises:
+        InvalidArgTypeError: If it is neither an event nor a cancel scope.
+    """
+    if not (hasattr(cancel, "wait") or hasattr(cancel, "cancel_called")):
+        raise InvalidArgTypeError("cancel", "an event or a cancel scope", cancel)
