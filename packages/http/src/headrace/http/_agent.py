@@ -1,0 +1,64 @@
+"""The pool of HTTP connections: `headrace.agent.Agent` that knows HTTP's habits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from headrace import agent
+from headrace.http._proxy import Proxies
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Set
+    from typing import Unpack
+
+    from headrace.net import Socket
+
+    class AgentOptions(agent.AgentOptions, total=False):
+        """Options of an `Agent`."""
+
+        proxy_env: Mapping[str, str] | None
+
+
+#: What `headrace.net.connect` does not know of a request's options.
+_NAMES: Final = agent.Agent.option_names | {"proxy_env"}
+
+
+class Agent(agent.Agent):
+    """A pool of connections to HTTP servers.
+
+    Args:
+        options: The keywords as one mapping; keywords win.
+        **keywords: As for `headrace.agent.Agent`, and `proxy_env`: a mapping such as
+            `os.environ`, whose ``HTTP_PROXY``, ``HTTPS_PROXY`` and ``NO_PROXY`` say
+            which requests go through a proxy (X-064). Without it none does.
+
+    Source: H-090 to H-104, X-057 to X-064, X-069, X-070.
+    """
+
+    protocol: ClassVar[str] = "http:"
+    default_port: ClassVar[int] = 80
+    option_names: ClassVar[Set[str]] = _NAMES
+
+    def __init__(
+        self,
+        options: Mapping[str, Any] | None = None,
+        /,
+        **keywords: Unpack[AgentOptions],
+    ) -> None:
+        given = {**(options or {}), **keywords}
+        environment = given.pop("proxy_env", None)
+        super().__init__(given)
+        self._proxies = None if environment is None else Proxies(environment)
+
+    @property
+    def can_reuse(self) -> bool:
+        """Whether a socket could serve a second request (H-067)."""
+        settings = self._settings
+        return settings.keep_alive or settings.max_sockets != _NO_LIMIT
+
+    def keep_socket_alive(self, socket: Socket) -> bool:
+        """Prepare a socket for being free; False closes it instead."""
+        return super().keep_socket_alive(socket)
+
+
+_NO_LIMIT: Final = float("inf")
