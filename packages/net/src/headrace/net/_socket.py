@@ -273,15 +273,13 @@ class Socket(SocketBase):
         elif self._transport.shutdown_write():
             self._final_callback = None
             callback(None)
-            if self._link is Link.NEW:
-                # There is no peer whose end could be waited for (spec H-140).
-                self.loop().next_tick_for(self._owner, self.destroy)
         else:
             self._final_callback = callback
 
     def _after_finish(self) -> None:
-        if self._receiver is not None and self._peer_ended:
-            self.destroy()  # the Readable rests, so its end will not come
+        resting = self._receiver is not None and self._peer_ended
+        if resting or self._link is Link.NEW:
+            self.destroy()  # no end will come from the Readable, or from any peer
         else:
             super()._after_finish()
 

@@ -10,7 +10,8 @@ _FIRST_DESCRIPTOR: Final = 3
 def systemd_sockets(name: str | None = None) -> list[socket.socket]:
     """Return the sockets handed to this process at its start.
 
-    They are ready for `listen`: ``server.listen(systemd_sockets()[0])``. Each call makes new socket objects for the same descriptors, so call it once.
+    They are ready for `listen`: ``server.listen(systemd_sockets()[0])``. Each call
+    makes new socket objects for the same descriptors, so call it once.
 
     Args:
         name: Only those with this `FileDescriptorName=`.

@@ -1,9 +1,10 @@
 """Help for tests of what is built on sockets: pairs in memory, records of events."""
 
-from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from headrace.events import EventEmitter
+from headrace.events import EventEmitter, once
 from headrace.events.loop import Waiter, current
 from headrace.net._address import Address
 from headrace.net._memory import MemoryTransport
@@ -13,9 +14,11 @@ from headrace.net._socket import Socket
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from headrace.net._options import SocketOptions
+    from headrace.net._options import ServerOptions, SocketOptions
 
-__all__ = ["closed", "port_of", "record", "socket_pair"]
+_Pair: TypeAlias = tuple[Socket, Socket]
+
+__all__ = ["closed", "connected", "port_of", "record", "socket_pair"]
 
 
 def record(
@@ -39,6 +42,26 @@ def record(
 
         emitter.custom.on(event, note)
     return seen
+
+
+@asynccontextmanager
+async def connected(**options: "Unpack[ServerOptions]") -> AsyncIterator[_Pair]:
+    """Give both ends of a TCP connection, the client's first; destroy them afterwards.
+
+    Args:
+        **options: Of the server; the client has `allow_half_open` from it.
+    """
+    async with Server(**options).listen(0, "127.0.0.1") as server:
+        arrival = once(server, "connection")
+        half_open = options.get("allow_half_open", False)
+        client = Socket(allow_half_open=half_open)
+        await client.connect(port_of(server), "127.0.0.1")
+        (accepted,) = await arrival
+        try:
+            yield client, accepted
+        finally:
+            client.destroy()
+            accepted.destroy()
 
 
 async def closed(emitter: EventEmitter) -> None:
