@@ -16,7 +16,6 @@ from headrace.streams._readable import Readable
 from headrace.streams._stream import Stream
 from headrace.streams._writable import Writable
 
-
 if TYPE_CHECKING:
     from headrace.streams._events import DuplexEvents
 else:
@@ -53,6 +52,24 @@ class Duplex(DuplexEvents, Writable):
         Stream.__init__(self)
         if options is not None or keywords:
             apply_options(self, merge_options(DUPLEX_OPTIONS, options, keywords))
+
+    @classmethod
+    def from_(cls, source: Any, *_: Any, **__: Any) -> "Duplex":
+        """Return a Duplex over something that is none.
+
+        Args:
+            source: A Readable or an iterable (nothing to write), a Writable or a
+                coroutine function (nothing to read), an async generator function of the
+                written chunks, or a mapping with `readable` and `writable`.
+
+        Raises:
+            InvalidArgTypeError: If `source` is nothing of that.
+
+        Source: X-115.
+        """
+        from headrace.streams._compose import duplex_from
+
+        return duplex_from(source)
 
     def pipe(self, destination: Any, *, end: bool = True) -> Any:
         """Write everything to `destination`, at its pace, as `Readable.pipe` does."""

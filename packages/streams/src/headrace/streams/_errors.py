@@ -100,16 +100,17 @@ class ContentTooLargeError(StreamError, ValueError):
     """A stream gave more than the caller wanted to hold in memory.
 
     Attributes:
-        limit: The limit, in bytes.
+        limit: The limit.
+        unit: What it counts.
         status_hint: The HTTP status that says the same.
     """
 
     code: ClassVar[str] = "ERR_CONTENT_TOO_LARGE"
     status_hint: ClassVar[int] = 413
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"the stream gave more than {limit} bytes")
-        self.limit = limit
+    def __init__(self, limit: int, unit: str = "bytes") -> None:
+        super().__init__(f"the stream gave more than {limit} {unit}")
+        self.limit, self.unit = limit, unit
 
 
 class StreamDestroyedError(StreamError, RuntimeError):

@@ -3,37 +3,45 @@
 Source: X-113.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from collections.abc import Mapping as MappingABC
-from typing import Any
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from typing import TYPE_CHECKING, Any
 
-from headrace.streams._errors import InvalidArgTypeError
+from headrace.streams._destroy import fail
+from headrace.streams._errors import InvalidArgTypeError, NullValuesError
 from headrace.streams._readable import Readable
+
+if TYPE_CHECKING:
+    from headrace.events.loop import Task, Waiter
 
 __all__ = ["readable_from"]
 
 
 def readable_from(
-    cls: type[Readable],
-    iterable: Any,
-    options: MappingABC[str, Any] | None,
-    keywords: MappingABC[str, Any],
+    iterable: Any, options: Mapping[str, Any] | None, keywords: Mapping[str, Any]
 ) -> Readable:
     """Return a stream of what `iterable` yields; see `Readable.from_`."""
+    # Objects, and one at a time: what nobody asks for is not made.
     merged = {"object_mode": True, "high_water_mark": 1, **(options or {}), **keywords}
     if isinstance(iterable, str | bytes | bytearray | memoryview):
         iterable = (iterable,)
     if isinstance(iterable, AsyncIterable):
-        return _AsyncIterableReadable(iterable.__aiter__(), merged)
+        return _AsyncSource(aiter(iterable), merged)
     if isinstance(iterable, Iterable):
-        return _IterableReadable(iter(iterable), merged)
+        return _Source(iter(iterable), merged)
     raise InvalidArgTypeError("iterable", "an iterable", iterable)
 
 
-class _IterableReadable(Readable):
+class _Source(Readable):
     """Asks a plain iterator for each chunk."""
 
-    def __init__(self, iterator: Iterator[Any], options: MappingABC[str, Any]) -> None:
+    def __init__(self, iterator: Iterator[Any], options: Mapping[str, Any]) -> None:
         super().__init__(options)
         self._iterator = iterator
 
@@ -44,44 +52,79 @@ class _IterableReadable(Readable):
             self.push(None)
         else:
             if chunk is None:
-                raise InvalidArgTypeError("chunk", "anything but None", chunk)
+                raise NullValuesError
             self.push(chunk)
 
     def _destroy(
         self, error: BaseException | None, callback: Callable[..., None]
     ) -> None:
         close = getattr(self._iterator, "close", None)
-        if close is not None:
+        # A generator that destroys its own stream runs, and ends by itself.
+        if close is not None and not getattr(self._iterator, "gi_running", False):
             close()
         callback(error)
 
 
-class _AsyncIterableReadable(Readable):
-    """Asks an async iterator for each chunk."""
+class _AsyncSource(Readable):
+    """Asks an async iterator for each chunk, and closes it in the same task.
+
+    One task for all steps: a generator may hold a task group or a cancel scope open
+    from one `yield` to the next, and these must be left where they were entered.
+    """
 
     def __init__(
-        self, iterator: AsyncIterator[Any], options: MappingABC[str, Any]
+        self, iterator: AsyncIterator[Any], options: Mapping[str, Any]
     ) -> None:
         super().__init__(options)
         self._iterator = iterator
+        self._task: Task | None = None
+        self._room: Waiter[None] | None = None  # while nobody wants more
 
-    async def _read(self, size: int) -> None:
-        more = True
-        while more:
-            try:
-                chunk = await self._iterator.__anext__()
-            except StopAsyncIteration:
-                self.push(None)
-                return
-            if chunk is None:
-                raise InvalidArgTypeError("chunk", "anything but None", chunk)
-            more = self.push(chunk)
+    def _read(self, size: int) -> None:
+        if self._task is None:
+            self._task = self.loop().spawn(self._run(), owner=self._owner)
+        elif self._room is not None:
+            self._room.set()
+
+    async def _run(self) -> None:
+        try:
+            while not self.destroyed:
+                try:
+                    chunk = await anext(self._iterator)
+                except StopAsyncIteration:
+                    self.push(None)
+                    return
+                if chunk is None:
+                    raise NullValuesError
+                if not self.push(chunk) and not self.destroyed:
+                    await self._wait_for_room()
+        except Exception as error:
+            fail(self, error)
+        finally:
+            await self._close()
+
+    async def _wait_for_room(self) -> None:
+        self._room = self.loop().waiter()
+        try:
+            await self._room.wait()
+        finally:
+            self._room = None
+
+    async def _close(self) -> None:
+        close = getattr(self._iterator, "aclose", None)
+        if close is not None:
+            await close()
 
     async def _destroy(
         self, error: BaseException | None, callback: Callable[..., None]
     ) -> None:
-        close = getattr(self._iterator, "aclose", None)
-        if close is not None:
-            await close()
+        if self._task is None:
+            await self._close()
+        else:
+            if self._room is not None:
+                self._room.set()
+            else:
+                self._task.cancel()
+            await self._task.wait()
         if error is not None:
             raise error

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from headrace.events.loop import Waiter
     from headrace.streams._readable import Readable
 
-__all__ = ["ReadableIterator"]
+__all__ = ["ReadableIterator", "Reader"]
 
 
 class ReadableIterator:
@@ -26,7 +26,7 @@ class ReadableIterator:
     __slots__ = ("_reader",)
 
     def __init__(self, stream: "Readable", *, destroy_on_return: bool) -> None:
-        self._reader = _Reader(stream, destroys=destroy_on_return)
+        self._reader = Reader(stream, destroys=destroy_on_return)
 
     def __aiter__(self) -> Self:
         return self
@@ -42,42 +42,78 @@ class ReadableIterator:
         self._reader.close()
 
 
-class _Reader:
-    """The listeners of an iterator: the stream knows these, and not the iterator."""
+class Reader:
+    """The listeners of one who reads: the stream knows these, and not the iterator.
 
-    __slots__ = ("_destroys", "_done", "_error", "_stop", "_stream", "_waiter")
+    Args:
+        stream: What to read.
+        destroys: Whether `close` before the end destroys the stream.
+        gives_up: Whether a cancelled `next` closes.
+    """
 
-    def __init__(self, stream: "Readable", *, destroys: bool) -> None:
+    __slots__ = (
+        "_destroys",
+        "_done",
+        "_error",
+        "_gives_up",
+        "_stop",
+        "_stream",
+        "_waiter",
+    )
+
+    def __init__(
+        self, stream: "Readable", *, destroys: bool, gives_up: bool = True
+    ) -> None:
         self._stream = stream
         self._destroys = destroys
+        self._gives_up = gives_up
         self._waiter: Waiter[None] | None = None
         self._done = False
         self._error: BaseException | None = None
         self._stop: Callable[[], None] | None = None
 
-    async def next(self) -> Any:
+    async def next(self, most: int | None = None) -> Any:
+        """Return the next data, at most as much as is asked for.
+
+        Raises:
+            StopAsyncIteration: At the end.
+            BaseException: The error of the stream, once.
+        """
         if self._stop is None and not self._done:
-            self._start()
-        stream = self._stream
+            self.start()
         try:
-            while True:
-                chunk = None if stream.destroyed else stream.read()
-                if chunk is not None:
-                    return chunk
-                if self._done:
-                    break
-                self._waiter = stream.loop().waiter()
+            while (chunk := self._read(most)) is None and not self._done:
+                if self._waiter is None:
+                    self._waiter = self._stream.loop().waiter()
                 await self._waiter.wait()
         except BaseException:
-            self.close()
+            if self._gives_up:
+                self.close()
             raise
+        if chunk is not None:
+            return chunk
         self.close()
         if self._error is not None:
             error, self._error = self._error, None
             raise error
         raise StopAsyncIteration
 
-    def _start(self) -> None:
+    def _read(self, most: int | None) -> Any:
+        stream = self._stream
+        if stream.destroyed:
+            return None
+        if most is None or not stream.readable_length:
+            # Without a size it also asks for more; what comes at once may be too much.
+            return stream.read() if most is None else self._read_new(most)
+        return stream.read(min(most, stream.readable_length))
+
+    def _read_new(self, most: int) -> Any:
+        self._stream.read(0)
+        length = self._stream.readable_length
+        return self._stream.read(min(most, length)) if length else None
+
+    def start(self) -> None:
+        """Listen; the stream gives its data to `next` from now on."""
         self._stream.on("readable", self._wake)
         self._stop = watch(self._stream, self._on_done, writable=False)
 
@@ -100,3 +136,4 @@ class _Reader:
             if self._destroys and not self._done:
                 self._stream.destroy()
         self._done = True
+        self._wake()
