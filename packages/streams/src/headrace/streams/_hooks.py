@@ -5,7 +5,7 @@ callback; it need not call the one it is given. The task ends with the stream.
 """
 
 from collections.abc import Callable, Coroutine
-from inspect import iscoroutine
+from inspect import CORO_CREATED, getcoroutinestate, iscoroutine
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,30 +37,37 @@ def adopt(
 
     A value that the coroutine returns is a second argument of the callback.
     """
-    HookTask(stream, callback).start(coroutine)
+    task = HookTask(stream, coroutine, callback)
+    stream._hook_tasks().append(task)
+    task.start()
 
 
 class HookTask:
     """One `async def` hook that runs."""
 
-    __slots__ = ("_callback", "_stream", "_task")
+    __slots__ = ("_callback", "_coroutine", "_stream", "_task")
 
-    def __init__(self, stream: "Stream", callback: Callback) -> None:
+    def __init__(
+        self,
+        stream: "Stream",
+        coroutine: Coroutine[Any, Any, object],
+        callback: Callback,
+    ) -> None:
         self._stream = stream
+        self._coroutine = coroutine
         self._callback: Callback | None = callback
         self._task: Task | None = None
 
-    def start(self, coroutine: Coroutine[Any, Any, object]) -> None:
-        """Run `coroutine` on the stream's loop."""
+    def start(self) -> None:
+        """Run the coroutine on the stream's loop."""
         stream = self._stream
-        stream._hook_tasks().append(self)
-        task = stream.loop().spawn(self._run(coroutine), owner=stream._owner)
+        task = stream.loop().spawn(self._run(), owner=stream._owner)
         if self._callback is not None:
             self._task = task
 
-    async def _run(self, coroutine: Coroutine[Any, Any, object]) -> None:
+    async def _run(self) -> None:
         try:
-            value = await coroutine
+            value = await self._coroutine
         except Exception as error:
             self._finish(error)
         else:
@@ -84,3 +91,8 @@ class HookTask:
         self._callback = None
         if self._task is not None:
             self._task.cancel()
+
+    def __del__(self) -> None:
+        # Cancelled before its first step: nobody else closes it then.
+        if getcoroutinestate(self._coroutine) == CORO_CREATED:
+            self._coroutine.close()

@@ -120,7 +120,7 @@ class Readable(ReadableEvents):
         """
         from headrace.streams._from import readable_from
 
-        return readable_from(cls, iterable, options, keywords)
+        return readable_from(iterable, options, keywords)
 
     # What an implementation calls and defines.
 
@@ -179,11 +179,12 @@ class Readable(ReadableEvents):
             _reading.ended(self, state)
             return False
         try:
-            chunk = self._convert(state, chunk, encoding)
+            given, chunk = chunk, self._convert(state, chunk, encoding)
         except (TypeError, ValueError) as error:
             _destroy.fail(self, error)
             return False
         buffer = state.buffer
+        state.swallowed = not chunk and bool(given)
         if state.object_mode or chunk:
             if state.side is not _OPEN:
                 _destroy.fail(self, PushAfterEOFError())

@@ -34,6 +34,7 @@ class ReadableState:
         readable_due: A tick will emit ``readable``, or has, and nobody has read since.
         resume_due: A tick will start the flow.
         more_due: A tick will call `_read` until the buffer is full.
+        swallowed: What was pushed last was a part of a character.
         did_read: Data have left the buffer.
     """
 
@@ -54,6 +55,7 @@ class ReadableState:
         "reading",
         "resume_due",
         "side",
+        "swallowed",
     )
 
     def __init__(self, high_water_mark: int, *, object_mode: bool) -> None:
@@ -72,6 +74,7 @@ class ReadableState:
         self.readable_due = False
         self.resume_due = False
         self.more_due = False
+        self.swallowed = False
         self.did_read = False
 
     def __str__(self) -> str:

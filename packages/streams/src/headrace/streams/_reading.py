@@ -54,7 +54,14 @@ def fetch(stream: "Readable", state: "ReadableState") -> None:
     """Call `_read` unless one is under way, the data have ended or the stream has."""
     if state.reading or state.side is not _OPEN or stream._life is not _ALIVE:
         return
+    while _ask(stream, state) and state.swallowed:
+        pass  # a part of a character came: without the rest nobody would ask again
+
+
+def _ask(stream: "Readable", state: "ReadableState") -> bool:
+    """Call `_read`; return whether it has pushed something at once."""
     state.reading = state.calling = True
+    state.swallowed = False
     try:
         result = stream._read(state.high_water_mark)
     except Exception as error:
@@ -64,6 +71,7 @@ def fetch(stream: "Readable", state: "ReadableState") -> None:
             adopt(stream, result, partial(_read_returned, stream))
     finally:
         state.calling = False
+    return not state.reading
 
 
 def _read_returned(

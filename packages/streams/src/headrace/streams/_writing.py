@@ -110,14 +110,7 @@ def _after_write(stream: "Writable", state: "WritableState") -> None:
     """Call the callbacks that are due; then ``drain``, or the end."""
     state.written_due = False
     written, state.written = state.written, []
-    for index, callback in enumerate(written):
-        try:
-            callback(None)
-        except BaseException:
-            # One callback that fails must not keep the others, or the end, from coming.
-            state.written[:0] = written[index + 1 :]
-            _after_write_later(stream, state)
-            raise
+    _call_all(stream, written)
     if stream._life is not _ALIVE or state.length:
         return
     if state.side is not _OPEN:
@@ -209,20 +202,19 @@ def _finish(stream: "Writable", state: "WritableState") -> None:
         return
     state.side = advance(WRITING, state.side, WritingMove.EMIT_FINISH)
     callbacks, state.on_finish = state.on_finish, []
-    if not callbacks:
-        _emit_finish(stream)
-        return
-    # Each in a tick of its own, so that one that raises does not stop the others.
-    next_tick_for = stream.loop().next_tick_for
-    for callback in callbacks:
-        next_tick_for(stream._owner, callback, None)
-    next_tick_for(stream._owner, _emit_finish, stream)
-
-
-def _emit_finish(stream: "Writable") -> None:
+    _call_all(stream, callbacks)
     if stream._life is not _ALIVE:
-        return
+        return  # a callback has destroyed it
     try:
         stream.emit("finish")
     finally:
         stream._after_finish()
+
+
+def _call_all(stream: "Writable", callbacks: "list[WriteCallback]") -> None:
+    """Call the user's callbacks; one that raises does not keep the next from coming."""
+    for callback in callbacks:
+        try:
+            callback(None)
+        except Exception as error:
+            stream.loop().report(error, callback, stream._owner)
