@@ -214,6 +214,8 @@ class Socket(SocketBase):
     def _use_transport(self, transport: Transport, move: LinkMove) -> None:
         self._link = advance(self._link, move)
         self._transport = transport
+        if self._receiver is not None:  # `consume` was called before there was one
+            transport.on_data = self._receiver.data_received
         self._apply_settings()
         if self._opened_waiter is not None:
             self._opened_waiter.set()

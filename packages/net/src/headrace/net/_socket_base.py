@@ -177,9 +177,10 @@ class SocketBase(SocketEvents):
 
         Source: spec H-147.
         """
-        delay = check_duration("initial_delay", initial_delay)
-        self._keep_alive = (bool(enable), delay)
-        self._transport.set_keep_alive(*self._keep_alive)
+        setting = bool(enable), check_duration("initial_delay", initial_delay)
+        if setting != self._keep_alive:  # a pool asks for it after every exchange
+            self._keep_alive = setting
+            self._transport.set_keep_alive(*setting)
         return self
 
     def _apply_settings(self) -> None:
