@@ -65,6 +65,10 @@ class Writing(Enum):
     CLOSED = auto()  #: the socket is closed
 
 
+# A member of an Enum is slow to look up on the hot path (Python 3.11).
+_OPEN: Final = Writing.OPEN
+
+
 class SocketTransport(Transport):
     """Moves bytes through a connected socket.
 
@@ -107,7 +111,7 @@ class SocketTransport(Transport):
         self._wanted = False
         self._watched = False
         self._read_ended = False
-        self._writing = Writing.OPEN
+        self._writing = _OPEN
         self._queue: SendQueue | None = None
         self._failure: Exception | None = None
         self._remote = remote
@@ -167,7 +171,7 @@ class SocketTransport(Transport):
     # Writing
 
     def write(self, chunks: Sequence[Chunk]) -> bool:
-        if self._writing is not Writing.OPEN:
+        if self._writing is not _OPEN:
             return self._enqueue(chunks)
         try:
             if len(chunks) == 1:
@@ -232,14 +236,14 @@ class SocketTransport(Transport):
         if self._writing is Writing.ENDING:
             self._send_fin()
         else:
-            self._writing = Writing.OPEN
+            self._writing = _OPEN
         self.loop.deliver(self.holder._owner, self.holder._transport_flushed)
 
     def shutdown_write(self) -> bool:
         if self._writing is Writing.QUEUED:
             self._writing = Writing.ENDING
             return False
-        if self._writing is Writing.OPEN:
+        if self._writing is _OPEN:
             self._send_fin()
         return True
 
