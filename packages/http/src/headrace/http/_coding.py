@@ -8,7 +8,7 @@ from headrace.streams import NullValuesError, encode_text
 Chunk = bytes | bytearray | memoryview | str
 
 
-def to_bytes(chunk: object, encoding: str | None = None) -> bytes:
+def to_bytes(chunk: object, encoding: object = None) -> bytes:
     """Return a chunk as bytes.
 
     Raises:
@@ -21,7 +21,7 @@ def to_bytes(chunk: object, encoding: str | None = None) -> bytes:
     if isinstance(chunk, str):
         if encoding is None:
             return chunk.encode()
-        return encode_text(chunk, encoding)
+        return encode_text(chunk, encoding)  # it refuses what is no name
     if isinstance(chunk, (bytes, bytearray, memoryview)):
         return bytes(chunk)
     if chunk is None:

@@ -24,8 +24,6 @@ from headrace.http._server_response import CLOSE_LINE
 from headrace.http._wire import Wire
 from headrace.http_parser import (
     END_OF_MESSAGE,
-    NEED_DATA,
-    PAUSED,
     STATUS_CODES,
     EndOfMessage,
     HTTPParserError,
@@ -51,6 +49,13 @@ _SWITCHING: Final = 8  #: an upgrade waits for the answers before it
 #: Seconds for which a closed connection still reads what its client is sending, so that
 #: the last answer is not lost in a reset (RFC 9112 section 9.6).
 _LINGER: Final = 2.0
+
+
+# Members of an Enum are slow to look up on the hot path (Python 3.11).
+_DRAINING: Final = Exchange.DRAINING
+_DONE: Final = Exchange.DONE
+_REQUEST_ENDED: Final = Move.REQUEST_ENDED
+_RESPONSE_ENDED: Final = Move.RESPONSE_ENDED
 
 
 class ServerConnection(Wire):
@@ -136,15 +141,15 @@ class ServerConnection(Wire):
         try:
             while not self._hold:
                 event = next_event()
-                if event is NEED_DATA or event is PAUSED:
-                    break
                 kind = type(event)
-                if kind is bytes:
-                    self._on_body(event)  # type: ignore[arg-type]
-                elif kind is RequestHead:
+                if kind is RequestHead:
                     self._on_head(event)  # type: ignore[arg-type]
-                else:
+                elif kind is EndOfMessage:
                     self._on_end(event)  # type: ignore[arg-type]
+                elif kind is bytes:
+                    self._on_body(event)  # type: ignore[arg-type]
+                else:  # NEED_DATA or PAUSED
+                    break
         except HTTPParserError as error:
             self._client_error(error)
         finally:
@@ -216,7 +221,7 @@ class ServerConnection(Wire):
         if response is None:
             self._switch_body(data)
             return
-        if response._exchange is Exchange.DRAINING:
+        if response._exchange is _DRAINING:
             self._discard(len(data))
         if not response.req.push(data) and not response.req.destroyed:
             self._wait(_BODY_FULL)
@@ -229,10 +234,10 @@ class ServerConnection(Wire):
         self._receiving = None
         self._clock_runs = False
         self.deadline = inf
-        state = response._exchange = MOVES[response._exchange, Move.REQUEST_ENDED]
+        state = response._exchange = MOVES[response._exchange, _REQUEST_ENDED]
         trailers = None if end is END_OF_MESSAGE else end.raw_trailers
         response.req._finish(trailers)
-        if state is Exchange.DONE:
+        if state is _DONE:
             self._exchange_done(response)
 
     def body_wanted(self, message: IncomingMessage) -> None:
@@ -313,8 +318,8 @@ class ServerConnection(Wire):
 
     def response_finished(self, response: ServerResponse) -> None:
         """Go on after a response that is wholly with the operating system."""
-        state = response._exchange = MOVES[response._exchange, Move.RESPONSE_ENDED]
-        if state is Exchange.DONE:
+        state = response._exchange = MOVES[response._exchange, _RESPONSE_ENDED]
+        if state is _DONE:
             self._exchange_done(response)
             return
         # The client still sends (H-116).
@@ -353,20 +358,22 @@ class ServerConnection(Wire):
 
     def _rest(self) -> None:
         """Wait for the next request, or close if there will be none."""
+        server = self.server
         if self._farewell is not None:
             self._say_farewell()
         elif self._switch is not None:
             self._go_on(_SWITCHING)
             self._switch_now()
-        elif self._peer_ended or not self.server.accepts_more:
+        elif self._peer_ended or not server.accepts_more:
             self._end()
         else:
-            self._go_on(_QUEUE_FULL)
-            now = self.loop.time()
+            if self._hold:
+                self._go_on(_QUEUE_FULL)
             if self.parser.started:
                 self._start_clock()
-            else:
-                self.deadline = deadline = now + self.server.idle_time
+            elif server.keep_alive_timeout:
+                idle = server.keep_alive_timeout + server.keep_alive_timeout_buffer
+                self.deadline = deadline = self.loop.time() + idle
                 self._deadlines.watch(deadline)
 
     # Closing ---------------------------------------------------------------------

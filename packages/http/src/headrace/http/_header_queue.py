@@ -22,7 +22,7 @@ from headrace.http._headers import (
     pairs,
     value_text,
 )
-from headrace.streams import Writable
+from headrace.streams import Stream, Writable
 
 # The stages of a message's life. Plain numbers: they are compared on the hot path.
 OPEN: Final = 0
@@ -41,17 +41,18 @@ class HeaderQueue(Writable):
     Source: H-049 to H-053, X-034 to X-037.
     """
 
-    __slots__ = ("_fields", "_stage")
-
-    #: Names whose list values are sent once, joined with ``; `` (X-015).
-    unique_headers: frozenset[str] = NO_NAMES
-    _removed: frozenset[str] = NO_NAMES  # automatic headers the user took out
-    _lines: list[tuple[str, HeaderValue]] | None = None  # a head given as a list
+    __slots__ = ("_fields", "_lines", "_removed", "_stage", "unique_headers")
 
     def __init__(self) -> None:
-        super().__init__()
+        Stream.__init__(self)  # no stream options: two calls less per message
         self._stage = OPEN
         self._fields: Fields = _NO_FIELDS
+        # A head that was given as a list, in its order.
+        self._lines: list[tuple[str, HeaderValue]] | None = None
+        # Automatic headers that the user took out.
+        self._removed = NO_NAMES
+        #: Names whose list values are sent once, joined with ``; `` (X-015).
+        self.unique_headers = NO_NAMES
 
     @property
     def headers_sent(self) -> bool:
@@ -173,8 +174,9 @@ class HeaderQueue(Writable):
             for name, value in headers.items():
                 fields[lower_name(name)] = (name, value)
                 check_value(name, value)
-            self._fields = fields
-            return
+            if len(fields) == len(headers):
+                self._fields = fields
+                return
         given = pairs(headers)
         checked = []
         for name, value in given:
@@ -183,7 +185,11 @@ class HeaderQueue(Writable):
         fields = dict(self._fields)
         if is_list_form(headers):
             self._merge_list(fields, checked)
+        given_names: set[str] = set()
         for lowered, name, value in checked:
+            if lowered in given_names:
+                value = _joined(fields[lowered][1], value)
+            given_names.add(lowered)
             fields[lowered] = (name, value)
         if self._removed:
             self._removed = self._removed.difference(
@@ -201,15 +207,26 @@ class HeaderQueue(Writable):
 
     def _user_lines(self) -> str:
         """Return the user's header lines as they go on the wire."""
+        fields = self._fields
+        if not fields:
+            return ""
         lines = self._lines
-        fields = self._fields.values() if lines is None else lines
-        unique = self.unique_headers
         text = ""
-        for name, value in fields:
+        for name, value in fields.values() if lines is None else lines:
             if type(value) is str:
                 text += f"{name}: {value}\r\n"
-            elif unique and isinstance(value, (list, tuple)) and name.lower() in unique:
-                text += f"{name}: {'; '.join(value_text(name, v) for v in value)}\r\n"
             else:
-                text += field_lines(name, value)
+                text += self._value_lines(name, value)
         return text
+
+    def _value_lines(self, name: str, value: HeaderValue) -> str:
+        if isinstance(value, (list, tuple)) and name.lower() in self.unique_headers:
+            return f"{name}: {'; '.join(value_text(name, item) for item in value)}\r\n"
+        return field_lines(name, value)
+
+
+def _joined(first: HeaderValue, second: HeaderValue) -> HeaderValue:
+    """Return both values of a repeated name as one list."""
+    items = first if isinstance(first, (list, tuple)) else [first]
+    more = second if isinstance(second, (list, tuple)) else [second]
+    return [*items, *more]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from headrace.http._errors import BodyTooLargeError, PeerGoneError
 from headrace.http_parser import merge_headers
-from headrace.streams import Life, Readable, ReadableState
+from headrace.streams import Life, Readable, ReadableState, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +48,13 @@ class _Unlimited:
 
 
 _DEFAULT_LIMIT: Final = _Unlimited()
+
+
+# Members of an Enum are slow to look up on the hot path (Python 3.11).
+_STREAM: Final = _Body.STREAM
+_ENDED: Final = _Body.ENDED
+_DUMPED: Final = _Body.DUMPED
+_CLOSED: Final = Life.CLOSED
 
 
 class IncomingMessage(Readable):
@@ -89,11 +96,11 @@ class IncomingMessage(Readable):
     _raw_headers: list[str] | None = None
 
     def __init__(self, socket: Socket | None, source: BodySource | None = None) -> None:
-        super().__init__()
+        Stream.__init__(self)  # no stream options: two calls less per message
         #: The connection's socket; None once it is back in a pool (H-115).
         self.socket = socket
         self._source = source
-        self._body = _Body.STREAM
+        self._body = _STREAM
         self._head: RequestHead | ResponseHead | None = None
         #: Whether the whole message has arrived (H-106).
         self.complete = False
@@ -180,8 +187,8 @@ class IncomingMessage(Readable):
         self, high_water_mark: int | None = None, *, object_mode: bool = False
     ) -> ReadableState:
         state = super()._make_readable_state(high_water_mark, object_mode=object_mode)
-        if self._body is _Body.ENDED:
-            self._body = _Body.STREAM
+        if self._body is _ENDED:
+            self._body = _STREAM
             # As if `_read` had found the end: listeners hear of it with the next tick.
             state.calling = True
             self.push(None)
@@ -198,22 +205,22 @@ class IncomingMessage(Readable):
         if raw_trailers:
             self._raw_trailers = raw_trailers
         if self._readable_state is None:
-            self._body = _Body.ENDED
+            self._body = _ENDED
         else:
             self.push(None)
 
     def _dump(self) -> None:
         """Read what nobody wants, so that the message can end (H-116)."""
-        if self._body is _Body.ENDED and not self._listeners:
-            self._body = _Body.DUMPED
-            self._life = Life.CLOSED
+        if self._body is _ENDED and not self._listeners:
+            self._body = _DUMPED
+            self._life = _CLOSED
         elif self.readable_flowing is None:
             self.resume()
 
     @property
     def readable_ended(self) -> bool:
         """Whether the end was reached: by a reader, or unread and thrown away."""
-        return self._body is _Body.DUMPED or super().readable_ended
+        return self._body is _DUMPED or super().readable_ended
 
     def _abort(self, error: Exception | None = None) -> None:
         """Break off an incomplete message: ``aborted``, then as `destroy`."""

@@ -64,6 +64,12 @@ _NOT_IN_TRAILERS: Final = frozenset(
 )
 
 
+# Members of an Enum are slow to look up on the hot path (Python 3.11).
+_UNDECIDED: Final = Framing.UNDECIDED
+_NONE: Final = Framing.NONE
+_CHUNKED: Final = Framing.CHUNKED
+
+
 class OutgoingMessage(HeaderQueue):
     """A message whose head and body we write: the base of response and request.
 
@@ -81,35 +87,47 @@ class OutgoingMessage(HeaderQueue):
 
     __slots__ = (
         "_body_written",
+        "_close_emitted",
+        "_corked",
+        "_corked_chunks",
+        "_declared",
+        "_end_callbacks",
         "_framing",
         "_gone",
         "_held",
         "_held_callbacks",
+        "_need_drain",
+        "_trailers",
         "_wire",
+        "send_date",
+        "strict_content_length",
     )
 
-    # What few messages change lives on the class; an assignment shadows it.
-    #: Raise on a body that does not match Content-Length (X-030).
-    strict_content_length: bool = False
+    # What few messages change, and only slow paths read, lives on the class.
     #: Raise on a body where none is allowed (X-019).
     reject_non_standard_body_writes: bool = False
-    #: Whether a Date header is added (H-051); only responses have one.
-    send_date: bool = False
-    _trailers: str = ""
-    _declared: int | None = None  # Content-Length, where the body has one
-    _need_drain: bool = False
-    _corked: int = 0
-    _corked_chunks: list[tuple[bytes, Callback | None]] | None = None
-    _end_callbacks: list[Callback] | None = None
-    _close_emitted: bool = False
     _high_water_mark: int = HIGH_WATER_MARK
 
     def __init__(self) -> None:
         super().__init__()
-        self._wire: Wire | None = None
-        self._gone = False
-        self._framing = Framing.UNDECIDED
+        # Configuration.
+        #: Raise on a body that does not match Content-Length (X-030).
+        self.strict_content_length = False
+        #: Whether a Date header is added (H-051); only responses have one.
+        self.send_date = False
+        # Of the message.
+        self._framing = _UNDECIDED
+        self._declared: int | None = None  # Content-Length, where the body has one
         self._body_written = 0
+        self._trailers = ""
+        self._corked = 0
+        self._corked_chunks: list[tuple[bytes, Callback | None]] | None = None
+        self._end_callbacks: list[Callback] | None = None
+        self._gone = False
+        self._close_emitted = False
+        # Of the connection.
+        self._wire: Wire | None = None
+        self._need_drain = False
         # What is written before it is this message's turn on the wire.
         self._held: list[bytes] | None = None
         self._held_callbacks: list[Callback] | None = None
@@ -179,16 +197,16 @@ class OutgoingMessage(HeaderQueue):
             self._stage = SENT
         elif data:
             self._check_body(len(data))
-        if framing is Framing.NONE:
+        if framing is _NONE:
             data = b""
         self._body_written += len(data)
-        if framing is Framing.CHUNKED and data:
+        if framing is _CHUNKED and data:
             self._put_parts(b"%b%x\r\n" % (head, len(data)), data, b"\r\n")
         else:
             self._put_parts(head, data, b"")
         if callback is not None:
             self._after_flush(callback)
-        if framing is Framing.NONE or self.writable_length < self._high_water_mark:
+        if framing is _NONE or self.writable_length < self._high_water_mark:
             return True
         self._need_drain = True
         return False
@@ -208,7 +226,7 @@ class OutgoingMessage(HeaderQueue):
 
     def _check_body(self, size: int) -> None:
         """Refuse bytes that the message must not have; change nothing."""
-        if self._framing is Framing.NONE:
+        if self._framing is _NONE:
             if self.reject_non_standard_body_writes:
                 raise BodyNotAllowedError
         elif self.strict_content_length and self._declared is not None:
@@ -236,19 +254,16 @@ class OutgoingMessage(HeaderQueue):
 
         Source: H-056, H-082.
         """
-        if callable(data):
-            data, callback = None, data
-        elif callable(encoding):
-            encoding, callback = None, encoding
-        if data is None:
-            chunk = b""
-        elif type(data) is bytes:
-            chunk = data
-        elif type(data) is str and encoding is None:
+        if encoding is None and type(data) is str:
             chunk = data.encode()
+        elif encoding is None and type(data) is bytes:
+            chunk = data
         else:
-            assert not callable(encoding)
-            chunk = to_bytes(data, encoding)
+            if callable(data):
+                data, callback = None, data
+            elif callable(encoding):
+                encoding, callback = None, encoding
+            chunk = b"" if data is None else to_bytes(data, encoding)
         if self._gone or self._stage >= ENDED:
             self._end_again(bool(chunk), callback)
             return self
@@ -261,20 +276,18 @@ class OutgoingMessage(HeaderQueue):
         return self
 
     def _finish_body(self, chunk: bytes) -> None:
-        head = b""
-        if self._stage < SENT:
-            head = self._compose_head(len(chunk))
-        if chunk:
-            self._check_body(len(chunk))
+        head = self._compose_head(len(chunk)) if self._stage < SENT else b""
         framing = self._framing
-        if framing is Framing.NONE:
+        if framing is _NONE:
+            if chunk:
+                self._check_body(len(chunk))
             whole = head
         else:
-            total = self._body_written + len(chunk)
-            if self._declared is not None and total != self._declared:
-                self._length_is_wrong(total, self._declared)
-            self._body_written = total
-            if framing is Framing.CHUNKED:
+            if self._declared is not None:
+                total = self._body_written + len(chunk)
+                if total != self._declared:
+                    self._length_is_wrong(total, self._declared)
+            if framing is _CHUNKED:
                 whole = head + self._last_chunks(chunk)
             elif len(chunk) > _JOIN_MAX:
                 if head:
@@ -413,15 +426,15 @@ class OutgoingMessage(HeaderQueue):
             return
         self._stage = FINISHED
         self._need_drain = False
-        if self._listeners:
-            self.emit("prefinish")
-            self.emit("finish")
-        callbacks = self._end_callbacks
-        if callbacks:
-            self._end_callbacks = None
-            for callback in callbacks:
+        try:
+            if self._listeners:
+                self.emit("prefinish")
+                self.emit("finish")
+            callbacks, self._end_callbacks = self._end_callbacks, None
+            for callback in callbacks or ():
                 callback(None)
-        self._finished()
+        finally:
+            self._finished()
 
     def _finished(self) -> None:
         """Tell the owner that this message is out; subclasses override."""

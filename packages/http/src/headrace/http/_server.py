@@ -73,13 +73,18 @@ _NET_OPTIONS: Final = frozenset(
     }
 )
 
-# Events about one exchange: the response is their last argument.
-_EXCHANGE_EVENTS: Final = ("request", "check_continue", "check_expectation")
-
 _ALIASES: Final = {
     "IncomingMessage": "incoming_message_class",
     "ServerResponse": "server_response_class",
 }
+
+# The options that are attributes of a server.
+_SETTINGS: Final = (
+    ServerOptions.__annotations__.keys() - _NET_OPTIONS - {*_ALIASES, "keep_alive"}
+)
+
+# Events about one exchange: the response is their last argument.
+_EXCHANGE_EVENTS: Final = ("request", "check_continue", "check_expectation")
 
 _DURATIONS: Final = (
     "headers_timeout",
@@ -236,6 +241,8 @@ class Server(ServerEvents):
         of_net = {name: given.pop(name) for name in _NET_OPTIONS & given.keys()}
         of_net.setdefault("no_delay", True)
         super().__init__({**of_net, "allow_half_open": True})
+        # On the instance, where the hot path finds them at once.
+        vars(self).update({name: getattr(self, name) for name in _SETTINGS})
         self._apply(given)
         #: The HTTP connections that are open, upgraded ones excepted.
         self._http_connections: set[ServerConnection] = set()
@@ -312,12 +319,6 @@ class Server(ServerEvents):
         if self.should_upgrade_callback is not None:
             return bool(self.should_upgrade_callback(request))
         return bool(self.listener_count("upgrade"))
-
-    @property
-    def idle_time(self) -> float:
-        """Seconds a connection rests before it is closed (H-040)."""
-        timeout = self.keep_alive_timeout
-        return timeout + self.keep_alive_timeout_buffer if timeout else inf
 
     def keep_alive_lines(self, requests_left: int | None = None) -> str:
         """Return the headers that promise a connection's next request a place.

@@ -82,6 +82,18 @@ def check_status_code(code: object) -> int:
     return int(code)
 
 
+# Headers of the user's that decide about framing, and about the connection.
+_FRAMING_NAMES: Final = frozenset({"content-length", "transfer-encoding", "trailer"})
+_CONNECTION_NAMES: Final = frozenset({"connection", "keep-alive"})
+
+# Members of an Enum are slow to look up on the hot path (Python 3.11).
+_RECEIVING: Final = Exchange.RECEIVING
+_NONE: Final = Framing.NONE
+_LENGTH: Final = Framing.LENGTH
+_CHUNKED: Final = Framing.CHUNKED
+_CLOSE: Final = Framing.CLOSE
+
+
 class ServerResponse(OutgoingMessage):
     """The answer to one request; created by the server only.
 
@@ -96,33 +108,33 @@ class ServerResponse(OutgoingMessage):
     __slots__ = (
         "_connection",
         "_exchange",
+        "_expects_continue",
         "_keep",
         "_to_1_1",
         "req",
         "status_code",
+        "status_message",
     )
-
-    send_date = True
-    #: The reason phrase; None or empty means the standard one (H-048).
-    status_message: str | None = None
-    # A client that waits for a 100, and whether it got one (H-024).
-    _expects_continue: bool = False
-    _sent_continue: bool = False
 
     def __init__(
         self, req: IncomingMessage, connection: ServerConnection | None = None
     ) -> None:
         super().__init__()
+        self.send_date = True
         #: The request that this response answers.
         self.req = req
         #: The status of the implicit head, then the one that was sent (H-047).
         self.status_code = 200
+        #: The reason phrase; None or empty means the standard one (H-048).
+        self.status_message: str | None = None
         self._connection = connection
-        self._exchange = Exchange.RECEIVING
+        self._exchange = _RECEIVING
         # Whether the connection may carry another exchange after this one.
         self._keep = False
         # Whether the client speaks HTTP/1.1.
         self._to_1_1 = True
+        # Whether the client waits for a 100 that it has not got yet (H-024).
+        self._expects_continue = False
 
     def __repr__(self) -> str:
         stage = ("open", "fixed", "sent", "ended", "finished")[self._stage]
@@ -204,33 +216,40 @@ class ServerResponse(OutgoingMessage):
         line = None if self.status_message else _STATUS_LINES.get(code)
         if line is None or type(code) is not int:
             line = self._status_line()
-        framing_line = self._choose_framing(body_size)
+            code = self.status_code
         fields = self._fields
-        text = line + self._user_lines() if fields else line
         removed = self._removed
+        # The usual case of each decision first; the others have methods of their own.
+        if code in BODILESS_STATUSES or code < 200 or self.req.method == "HEAD":
+            self._framing = _NONE
+            self._frame_bodiless()
+            framing = ""
+        elif body_size is None or removed or not _FRAMING_NAMES.isdisjoint(fields):
+            framing = self._choose_framing(body_size)
+        else:
+            self._framing = _LENGTH
+            framing = f"Content-Length: {body_size}\r\n"
         if self.send_date and "date" not in fields and "date" not in removed:
-            text += _DATE.now()
-        text += self._connection_lines()
-        return (text + framing_line + "\r\n").encode("latin-1")
+            line = f"{line}{self._user_lines()}{_DATE.now()}"
+        else:
+            line += self._user_lines()
+        return f"{line}{self._connection_lines()}{framing}\r\n".encode("latin-1")
 
     def _choose_framing(self, body_size: int | None) -> str:
-        """Decide how the body ends (H-120); return the header line that says so."""
-        code = self.status_code
+        """Decide how a body ends (H-120 rules 2 to 6); return the line that says so."""
         fields = self._fields
-        if code in BODILESS_STATUSES or code < 200 or self.req.method == "HEAD":
-            self._framing = Framing.NONE
-            self._frame_bodiless()
-            return ""
         if "transfer-encoding" in fields or "content-length" in fields:
             return self._frame_as_told()
         removed = self._removed
-        if body_size is not None and not (
-            "trailer" in fields or "content-length" in removed
+        if (
+            body_size is not None
+            and "trailer" not in fields
+            and "content-length" not in removed
         ):
-            self._framing = Framing.LENGTH
+            self._framing = _LENGTH
             return f"Content-Length: {body_size}\r\n"
         if "transfer-encoding" not in removed and self._peer_takes_chunks():
-            self._framing = Framing.CHUNKED
+            self._framing = _CHUNKED
             return "Transfer-Encoding: chunked\r\n"
         return self._frame_by_close()
 
@@ -240,19 +259,19 @@ class ServerResponse(OutgoingMessage):
         coding = fields.get("transfer-encoding")
         if coding is None:
             self._declared = declared_length(fields)
-            self._framing = Framing.LENGTH
+            self._framing = _LENGTH
             self._refuse_trailer()
             return ""
         # Never both: the receiver could not know which one holds (RFC 9112 6.2).
         self._drop_field("content-length")
         if ends_chunked(coding[1]):
-            self._framing = Framing.CHUNKED
+            self._framing = _CHUNKED
             return ""
         return self._frame_by_close()
 
     def _frame_by_close(self) -> str:
         self._refuse_trailer()
-        self._framing = Framing.CLOSE
+        self._framing = _CLOSE
         self._keep = False
         return ""
 
@@ -290,15 +309,14 @@ class ServerResponse(OutgoingMessage):
     def _connection_lines(self) -> str:
         """Decide whether the connection persists; return the lines about it (H-124)."""
         fields = self._fields
-        if self._keep and not self._to_1_1:
-            # An HTTP/1.0 peer needs to know beforehand where the body ends.
-            self._keep = self._declared is not None or self._framing is Framing.CHUNKED
-        if self._expects_continue and not self._sent_continue:
-            self._keep = False  # whether the body will be sent cannot be known
+        if not (self._to_1_1 and self._keep) or self._expects_continue:
+            self._keep = self._keep and self._may_keep()
         promise = CLOSE_LINE
-        if self._connection is not None and self._keep:
+        if self._keep and self._connection is not None:
             promise = self._connection.promise()
             self._keep = promise is not CLOSE_LINE
+        if _CONNECTION_NAMES.isdisjoint(fields) and not self._removed:
+            return promise
         if "connection" in fields:
             value = fields["connection"][1]
             self._keep = self._keep and not has_token(value, "close")
@@ -306,9 +324,14 @@ class ServerResponse(OutgoingMessage):
         if "connection" in self._removed:
             self._keep = self._keep and self._to_1_1
             return ""
-        if self._keep and "keep-alive" in fields:
-            return KEEP_ALIVE_LINE
-        return promise
+        return KEEP_ALIVE_LINE if self._keep and "keep-alive" in fields else promise
+
+    def _may_keep(self) -> bool:
+        """Tell whether an unusual peer may keep the connection."""
+        if self._expects_continue:
+            return False  # whether the body will be sent cannot be known
+        # An HTTP/1.0 peer needs to know beforehand where the body ends.
+        return self._declared is not None or self._framing is _CHUNKED
 
     def _give_up_persistence(self) -> None:
         self._keep = False
@@ -322,7 +345,7 @@ class ServerResponse(OutgoingMessage):
             HeadersSentError: If the final head is fixed already.
         """
         self.write_information(100, None, callback)
-        self._sent_continue = True
+        self._expects_continue = False
 
     def write_processing(self, callback: Callable[..., object] | None = None) -> None:
         """Send ``102 Processing`` (X-032)."""

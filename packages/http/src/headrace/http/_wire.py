@@ -84,7 +84,7 @@ class Wire:
         self._callbacks.append(callback)
         if not self._flush_due:
             self._flush_due = True
-            self.loop.next_tick_for(self, self._flush)
+            self.loop.next_tick_for(self.owner, self._flush)
 
     def flush_now(self) -> None:
         """Hand what is queued to the socket without waiting for the turn's end."""
@@ -96,22 +96,24 @@ class Wire:
         if self._blocked or self.lost:
             return
         callbacks = self._callbacks
-        if callbacks:
-            self._callbacks = []
+        self._callbacks = []
         queue = self._queue
         if queue:
             self._queue = []
-            size = self.unflushed
             if not self.socket.send(queue):
-                if self.lost:
-                    self._fail(callbacks, StreamDestroyedError("write"))
-                    return
-                self._blocked = True
-                self._in_flight = callbacks
-                self._batch_size = size
+                self._wait_for_socket(callbacks)
                 return
-            self.unflushed -= size
+            self.unflushed = 0
         self._settle(callbacks)
+
+    def _wait_for_socket(self, callbacks: list[FlushCallback]) -> None:
+        """Keep the batch's callbacks until the socket has taken all of it."""
+        if self.lost:
+            self._fail(callbacks, StreamDestroyedError("write"))
+            return
+        self._blocked = True
+        self._in_flight = callbacks
+        self._batch_size = self.unflushed
 
     def _settle(self, callbacks: list[FlushCallback]) -> None:
         for callback in callbacks:
