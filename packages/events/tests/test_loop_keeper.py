@@ -5,6 +5,7 @@ import gc
 import logging
 import threading
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any
 
 import anyio
@@ -94,10 +95,28 @@ def test_loop_end_aborts_what_was_attached_in_the_last_moment(run: Run) -> None:
     log: list[str] = []
 
     async def main() -> None:
-        loop.current().attach(Open(log))
+        # Not by main itself: asyncio would go on for one more turn.
+        loop.next_tick(loop.current().attach, Open(log))
 
     run(main)
     assert log == ["abort", "tick of abort"]
+
+
+def test_loop_end_belongs_to_nobodys_context(run: Run) -> None:
+    """The end does not run with the context variables of whoever came first."""
+    variable: ContextVar[str] = ContextVar("variable", default="unset")
+    seen: list[str] = []
+
+    class Looking(Open):
+        def abort(self) -> None:
+            seen.append(variable.get())
+
+    async def main() -> None:
+        variable.set("of main")
+        loop.current().attach(Looking([]))
+
+    run(main)
+    assert seen == ["unset"]
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, SystemExit])

@@ -90,6 +90,19 @@ async def test_loop_task_is_cancelled_at_its_await() -> None:
     assert log == ["cleaned up"]
 
 
+async def test_loop_task_is_cancelled_between_two_turns() -> None:
+    """`cancel` also ends a coroutine that only gives way and waits for nothing."""
+
+    async def spin() -> None:
+        while True:
+            await native_checkpoint()
+
+    task = loop.spawn(spin())
+    await loop.checkpoint()
+    task.cancel()
+    await task.wait()
+
+
 async def test_loop_task_may_be_cancelled_before_it_begins() -> None:
     """The task ends, its coroutine raises no warning, and nothing counts any more."""
     here = loop.current()
@@ -164,6 +177,24 @@ async def test_loop_task_drains_ticks_after_each_step() -> None:
     loop.next_tick(seen.append, "tick 0")
     await loop.spawn(work()).wait()
     assert seen == ["tick 0", "step 1", "tick 1", "step 2", "tick 2"]
+
+
+async def test_loop_task_lets_ticks_go_first() -> None:
+    """A step that is ready does not overtake a tick scheduled meanwhile (H-008)."""
+    for _ in range(10):  # trio wakes tasks of one batch in random order
+        seen: list[str] = []
+        ready: Waiter[None] = Waiter()
+
+        async def work(ready: Waiter[None] = ready, seen: list[str] = seen) -> None:
+            await ready.wait()
+            seen.append("step")
+
+        task = loop.spawn(work())
+        await anyio.wait_all_tasks_blocked()
+        ready.set()
+        loop.next_tick(seen.append, "tick")
+        await task.wait()
+        assert seen == ["tick", "step"]
 
 
 async def test_loop_task_drains_ticks_after_a_step_that_raises() -> None:

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from contextvars import ContextVar
 
 import anyio
 import pytest
@@ -216,6 +217,18 @@ async def test_loop_keyboard_interrupt_goes_through_a_drain() -> None:
     assert seen == ["left behind", "new"]
 
 
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_loop_keyboard_interrupt_leaves_no_tick_behind_on_trio(
+    anyio_backend: str, reported: list[BaseException]
+) -> None:
+    """The keeper outlives what it cannot let through, and runs the other ticks."""
+    done: Waiter[None] = Waiter()
+    loop.next_tick(stop)
+    loop.next_tick(done.set)
+    await done.wait()
+    assert [type(error) for error in reported] == [KeyboardInterrupt]
+
+
 async def test_loop_call_soon_runs_a_turn_later() -> None:
     """`call_soon` comes after all ticks, and what it schedules a turn later still."""
     seen: list[str] = []
@@ -235,6 +248,34 @@ async def test_loop_call_soon_runs_a_turn_later() -> None:
     loop.next_tick(seen.append, "tick")
     await done.wait()
     assert seen == ["tick", "soon", "tick of soon", "also soon", "again"]
+
+
+async def test_loop_call_soon_leaves_room_for_others() -> None:
+    """An immediate that schedules itself again and again starves nobody."""
+    rounds: list[int] = []
+    stopped: Waiter[None] = Waiter()
+
+    def again() -> None:
+        rounds.append(1)
+        if not stopped.is_set:
+            loop.call_soon(again)
+
+    loop.call_soon(again)
+    for _ in range(5):
+        await native_checkpoint()
+    stopped.set()
+    await loop.current().wait_idle()
+    assert 2 <= len(rounds) <= 10
+
+
+async def test_loop_ticks_see_the_context_of_the_first_of_them() -> None:
+    """A drain that `next_tick` asked for runs in the context of that moment."""
+    variable: ContextVar[str] = ContextVar("variable", default="unset")
+    done: Waiter[str] = Waiter()
+    variable.set("at next_tick")
+    loop.next_tick(lambda: done.set(variable.get()))
+    variable.set("later")
+    assert await done.wait() == "at next_tick"
 
 
 async def test_loop_checkpoint_runs_the_ticks_that_wait() -> None:

@@ -102,6 +102,23 @@ async def test_loop_timer_is_a_delivery() -> None:
     assert seen == ["first", "tick", "second"]
 
 
+async def test_loop_timer_may_schedule_anything() -> None:
+    """A timer's callback can use `call_soon`, set timers and spawn coroutines."""
+    seen: list[str] = []
+
+    async def work() -> None:
+        seen.append("coroutine")
+
+    def first() -> None:
+        loop.call_soon(seen.append, "soon")
+        loop.call_later(0, seen.append, "timer")
+        loop.spawn(work())
+
+    loop.call_later(0.001, first)
+    await loop.current().wait_idle()
+    assert sorted(seen) == ["coroutine", "soon", "timer"]
+
+
 async def test_loop_timer_sees_the_context_of_the_moment_it_was_set() -> None:
     """Context variables are those of the code that scheduled the call (X-097)."""
     variable: ContextVar[str] = ContextVar("variable", default="unset")
@@ -173,6 +190,27 @@ def test_loop_timers_on_trio_fire_in_order(
         assert seen == sorted(kept, key=lambda number: (delays[number], number))
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def test_loop_timers_on_trio_leave_room_for_others() -> None:
+    """A timer without delay that sets itself again starves nobody, if time stands."""
+    rounds: list[int] = []
+
+    async def main() -> None:
+        def again() -> None:
+            rounds.append(1)
+            if not stopped.is_set:
+                loop.call_later(0, again)
+
+        stopped: Waiter[None] = Waiter()
+        loop.call_later(0, again)
+        for _ in range(5):
+            await trio.lowlevel.checkpoint()
+        stopped.set()
+        await loop.current().wait_idle()
+
+    trio.run(main, clock=trio.testing.MockClock())
+    assert 2 <= len(rounds) <= 10
 
 
 async def test_loop_many_cancelled_timers_leave_no_trace() -> None:

@@ -171,6 +171,65 @@ async def test_loop_watch_starts_again_later(pair: Pair) -> None:
             await turns()
 
 
+async def test_loop_watch_starts_again_before_there_is_data(pair: Pair) -> None:
+    """A second watch does not meet what the first one left."""
+    left, right = pair
+    here = loop.current()
+    done: Waiter[None] = Waiter()
+    here.watch_readable(left, print)
+    await turns()
+    here.unwatch_readable(left)
+    here.watch_readable(left, done.set)
+    await turns()
+    right.send(b"x")
+    await done.wait()
+    here.unwatch_readable(left)
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+@pytest.mark.parametrize("inside", [True, False])
+async def test_loop_watch_leaves_no_task_on_trio(
+    pair: Pair, anyio_backend: str, inside: bool
+) -> None:
+    """Stopped in the callback or outside of it, a watch ends its task."""
+    left, right = pair
+    here = loop.current()
+    before = trio.lowlevel.current_statistics().tasks_living
+    here.watch_readable(left, lambda: here.unwatch_readable(left))
+    await turns()
+    assert trio.lowlevel.current_statistics().tasks_living == before + 1
+    if inside:
+        right.send(b"x")
+    else:
+        here.unwatch_readable(left)
+    await turns()
+    assert trio.lowlevel.current_statistics().tasks_living == before
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_loop_watch_toggled_in_the_callback_keeps_its_task_on_trio(
+    pair: Pair, anyio_backend: str
+) -> None:
+    """Pausing and resuming within one delivery costs no new task."""
+    left, right = pair
+    here = loop.current()
+    tasks: list[trio.lowlevel.Task] = []
+    done: Waiter[None] = Waiter()
+
+    def readable() -> None:
+        tasks.append(trio.lowlevel.current_task())
+        here.unwatch_readable(left)
+        if len(tasks) < 3:
+            here.watch_readable(left, readable)
+        else:
+            done.set()
+
+    here.watch_readable(left, readable)
+    right.send(b"x")
+    await done.wait()
+    assert len(set(tasks)) == 1
+
+
 async def test_loop_watch_replaces_the_callback(pair: Pair) -> None:
     """Watching a watched socket replaces the callback."""
     left, right = pair
@@ -213,7 +272,9 @@ async def test_loop_watched_socket_may_be_closed_after_unwatch(inside: bool) -> 
         right.close()
 
 
-async def test_loop_watch_may_be_stopped_by_another_ready_one(pair: Pair) -> None:
+async def test_loop_watch_may_be_stopped_by_another_ready_one(
+    pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
     """Of two sockets ready in one turn the first may stop and close the second."""
     left, right = pair
     here = loop.current()
@@ -235,6 +296,7 @@ async def test_loop_watch_may_be_stopped_by_another_ready_one(pair: Pair) -> Non
         await loop.checkpoint()
     await turns()
     assert len(calls) == 1
+    assert not caplog.records
 
 
 async def test_loop_watch_sees_the_context_of_its_start(pair: Pair) -> None:

@@ -146,7 +146,6 @@ class TrioLoop(Loop):
                 with trio.CancelScope(deadline=self._timers.earliest()) as self._nap:
                     while True:
                         await self._keeper_turn()
-                self._nap = None
                 for entry in self._timers.due(self.time()):
                     entry.context.run(self._guard, entry.timer.fire)
         except trio.Cancelled:
