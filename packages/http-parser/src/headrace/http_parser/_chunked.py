@@ -256,6 +256,8 @@ class ChunkScanner:
         if insecure:
             section = mend_trailers(section)
         too_long = end - position > self._max_trailers
+        if too_long and insecure:
+            section = b""  # as when it comes in pieces, which cannot be mended
         if too_long or not TRAILER_SECTION.fullmatch(section):
             self._section.refuse(section, too_long=too_long)
         self.trailers = section

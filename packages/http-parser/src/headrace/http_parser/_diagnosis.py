@@ -13,6 +13,7 @@ from typing import Final, NoReturn
 from headrace.http_parser._errors import HTTPParserError
 from headrace.http_parser._fields import TOKEN_CHAR, VALUE_CHAR
 from headrace.http_parser._methods import METHODS
+from headrace.http_parser._target import is_valid_target
 
 Buffer = bytes | bytearray
 
@@ -163,7 +164,8 @@ def check_request_line(line: bytes, ends: bool) -> None:
         if method_end > _LONGEST_METHOD:
             raise _fault("HPE_INVALID_METHOD", "Invalid method", _LONGEST_METHOD)
         return
-    if line[:method_end].decode() not in METHODS:
+    method = line[:method_end].decode()
+    if method not in METHODS:
         raise _fault(
             "HPE_INVALID_METHOD", "Invalid method", min(method_end, _LONGEST_METHOD)
         )
@@ -178,6 +180,8 @@ def check_request_line(line: bytes, ends: bool) -> None:
         raise _fault(
             "HPE_INVALID_URL", "Invalid character in request target", target_end
         )
+    if not is_valid_target(method, line[method_end + 1 : target_end]):
+        raise _fault("HPE_INVALID_URL", "Invalid request target", method_end + 1)
     _check_version(line[target_end + 1 :], target_end + 1, ends)
 
 

@@ -13,32 +13,22 @@ from headrace.http_parser._fields import TOKEN_CHAR
 from headrace.http_parser._limits import MAX_CONTENT_LENGTH
 from headrace.http_parser._messages import HostError
 from headrace.http_parser._state import Move
+from headrace.http_parser._target import is_valid_host
 
-CONTENT_LENGTH: Final = b"\r\ncontent-length:"
-TRANSFER_ENCODING: Final = b"\r\ntransfer-encoding:"
-CONNECTION: Final = b"\r\nconnection:"
-UPGRADE: Final = b"\r\nupgrade:"
-EXPECT: Final = b"\r\nexpect:"
-HOST: Final = b"\r\nhost:"
-
+# One pass for all fields that rule over messages and connections: cheaper than a search
+# for each of them, which has to read to the end when there is none.
+_RULING_FIELD: Final = re.compile(
+    rb"\r\n(host|con(?:nection|tent-length)|transfer-encoding|upgrade|expect):"
+    rb"[\t ]*+([^\r]*+)"
+)
 _FRAMING_FIELD: Final = re.compile(
-    rb"\r\n(content-length|transfer-encoding):[\t ]*+([^\r]*)"
+    rb"\r\n(content-length|transfer-encoding):[\t ]*+([^\r]*+)"
 )
 
 # transfer-coding = token *( OWS ";" OWS token BWS "=" BWS ( token / quoted-string ) )
 # A quoted string could hide a comma from another reader, so only tokens are accepted.
 _TRANSFER_CODING: Final = re.compile(
     (rb"T++(?:[\t ]*+;[\t ]*+T++[\t ]*+=[\t ]*+T++)*+").replace(b"T", TOKEN_CHAR)
-)
-
-# Host = uri-host [ ":" port ] (RFC 9110 section 7.2, RFC 3986 section 3.2.2). An empty
-# one is legal: the target had no authority.
-REG_NAME: Final = rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})"
-IP_LITERAL: Final = (
-    rb"\[(?:[0-9A-Fa-f:.]++|[vV][0-9A-Fa-f]++\.[A-Za-z0-9\-._~!$&'()*+,;=:]++)\]"
-)
-_HOST: Final = re.compile(
-    rb"(?:" + IP_LITERAL + rb"|" + REG_NAME + rb"*+)(?::[0-9]*+)?+"
 )
 
 
@@ -67,22 +57,19 @@ class Framing(NamedTuple):
 NO_FRAMING: Final = Framing(None, Transfer.ABSENT, True)
 
 
-def field_values(lowered: bytes, name: bytes, start: int = 0) -> list[bytes]:
-    """Return the values of a field in their order, without outer blanks.
+def ruling_fields(lowered: bytes) -> dict[bytes, list[bytes]]:
+    """Return the values of the fields that rule over messages and connections.
 
     Args:
-        lowered: A head in lower case.
-        name: The name in lower case, between CRLF and colon.
-        start: Where to begin, at or before the first of the fields.
+        lowered: A head in lower case, or the fields of one after a CRLF.
+
+    Returns:
+        Name to values, in order and without outer blanks; no key for absent fields.
     """
-    values: list[bytes] = []
-    start = lowered.find(name, start)
-    while start >= 0:
-        start += len(name)
-        end = lowered.index(b"\r\n", start)
-        values.append(lowered[start:end].strip(b"\t "))
-        start = lowered.find(name, end)
-    return values
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in _RULING_FIELD.findall(lowered):
+        found.setdefault(name, []).append(value.rstrip(b"\t "))
+    return found
 
 
 def list_elements(values: list[bytes]) -> list[bytes]:
@@ -208,11 +195,11 @@ def request_framing(lowered: bytes, http_version: str, *, insecure: bool) -> Fra
     return framing
 
 
-def request_body(length: int | None, chunked: bool) -> Move:
-    """Return what follows a request head."""
-    if chunked:
+def request_body(framing: Framing) -> Move:
+    """Return what follows a request head (RFC 9112 section 6.3)."""
+    if framing.transfer is Transfer.CHUNKED:
         return Move.CHUNK
-    return Move.FIX if length else Move.EMPTY
+    return Move.FIX if framing.length else Move.EMPTY
 
 
 def response_body(method: str, status: int, framing: Framing) -> Move:
@@ -244,14 +231,13 @@ def wants_keep_alive(http_version: str, options: list[bytes]) -> bool:
     return http_version == "1.1" or b"keep-alive" in options
 
 
-def host_error(lowered: bytes, http_version: str) -> HostError | None:
-    """Return why the Host field of a request is not acceptable.
+def host_error(values: list[bytes] | None, http_version: str) -> HostError | None:
+    """Return why the Host fields of a request are not acceptable.
 
     Source: RFC 9112 section 3.2, H-126.
     """
-    values = field_values(lowered, HOST)
     if not values:
         return "missing" if http_version == "1.1" else None
     if len(values) > 1:
         return "repeated"
-    return None if _HOST.fullmatch(values[0]) else "invalid"
+    return None if is_valid_host(values[0]) else "invalid"

@@ -4,7 +4,7 @@ A parser does no I/O and starts nothing by itself. Bytes wait unparsed until the
 asked for, so a caller decides between any two events what comes next.
 """
 
-from typing import Generic, NoReturn, TypeVar
+from typing import Final, Generic, NoReturn, TypeVar
 
 from headrace.http_parser._chunked import ChunkScanner, Part
 from headrace.http_parser._diagnosis import LineCheck, Section
@@ -21,7 +21,12 @@ from headrace.http_parser._messages import (
     ResponseHead,
     Signal,
 )
-from headrace.http_parser._state import MOVES, Move, State, advance
+from headrace.http_parser._state import Move, State, advance, moves_from
+
+# Parts of the table for the moves of every message.
+_HEAD: Final = State.HEAD
+_AFTER_HEAD: Final = moves_from(State.HEAD)
+_AFTER_END: Final = moves_from(State.COMPLETE)
 
 HeadT = TypeVar("HeadT", RequestHead, ResponseHead)
 
@@ -204,14 +209,19 @@ class MessageParser(Generic[HeadT]):
         buffer = self._buffer
         start = self._position
         if self._insecure:
-            end = find_section_end(buffer, start + self._section.searched)
-        else:
-            end = buffer.find(b"\r\n\r\n", start + self._section.searched) + 4
+            return self._find_odd_head(start)
+        end = buffer.find(b"\r\n\r\n", start + self._section.searched) + 4
         if end < 4:
             return None
         self._head_end = end
-        head = bytes(buffer[start:end])
-        return mend_head(head) if self._insecure else head
+        return bytes(buffer[start:end])
+
+    def _find_odd_head(self, start: int) -> bytes | None:
+        end = find_section_end(self._buffer, start + self._section.searched)
+        if end < 0:
+            return None
+        self._head_end = end
+        return mend_head(bytes(self._buffer[start:end]))
 
     def _await_head(self) -> Signal:
         """Judge the part of a head that has come."""
@@ -224,10 +234,12 @@ class MessageParser(Generic[HeadT]):
 
     def _refuse_head(self, head: bytes) -> NoReturn:
         too_long = self._head_end - self._position > self._max_head_size
+        if too_long and self._insecure:
+            head = b""  # as when it comes in pieces, which cannot be mended
         self._section.refuse(head, too_long=too_long)
 
     def _pass_head(self) -> None:
-        """Be done with the bytes of a head."""
+        """Be done with the bytes up to `_head_end`."""
         self._consume(self._head_end)
         if self._section.seen:
             self._section.forget()
@@ -243,7 +255,8 @@ class MessageParser(Generic[HeadT]):
 
     def _enter_body(self, move: Move, length: int | None) -> None:
         """Get ready for what follows a head."""
-        self._state = MOVES[self._state, move]
+        state = self._state
+        self._state = _AFTER_HEAD[move] if state is _HEAD else advance(state, move)
         if move is Move.FIX:
             self._left = length or 0
         elif move is Move.CHUNK:
@@ -274,7 +287,7 @@ class MessageParser(Generic[HeadT]):
             self._position = start + size
         self._left -= size
         if not self._left:
-            self._state = MOVES[State.FIXED, Move.FINISH]
+            self._state = advance(State.FIXED, Move.FINISH)
         return data
 
     def _read_until_close(self) -> bytes | EndOfMessage | Signal:
@@ -282,7 +295,7 @@ class MessageParser(Generic[HeadT]):
             return self.take_leftover()
         if not self._finished:
             return NEED_DATA
-        self._state = MOVES[State.UNTIL_CLOSE, Move.FINISH]
+        self._state = advance(State.UNTIL_CLOSE, Move.FINISH)
         return self._read_end()
 
     def _read_chunked(self) -> bytes | EndOfMessage | Signal:
@@ -307,13 +320,13 @@ class MessageParser(Generic[HeadT]):
     def _finish_chunked(self, scanner: ChunkScanner) -> None:
         if not self._engine.is_complete():
             raise disagreement(self.engine, "the chunked body is not complete")
-        self._state = MOVES[State.CHUNKED, Move.FINISH]
+        self._state = advance(State.CHUNKED, Move.FINISH)
         self._scanner = None
         if scanner.trailers != b"\r\n":
             self._end = EndOfMessage(scanner.trailers, self._max_count)
 
     def _read_end(self) -> EndOfMessage:
-        self._state = MOVES[State.COMPLETE, self._after]
+        self._state = _AFTER_END[self._after]
         end = self._end
         self._end = END_OF_MESSAGE
         return end

@@ -1,7 +1,7 @@
 """The parser of a server: requests, one after the other."""
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from headrace.http_parser._diagnosis import check_request_line
 from headrace.http_parser._engine import (
@@ -13,21 +13,13 @@ from headrace.http_parser._engine import (
 from headrace.http_parser._errors import HTTPParserError, IllegalMoveError
 from headrace.http_parser._fields import FIELD_LINES, TOKEN_CHAR
 from headrace.http_parser._framing import (
-    CONNECTION,
-    CONTENT_LENGTH,
-    EXPECT,
-    HOST,
-    IP_LITERAL,
     NO_FRAMING,
-    REG_NAME,
-    TRANSFER_ENCODING,
-    UPGRADE,
     Transfer,
-    field_values,
     host_error,
     list_elements,
     request_body,
     request_framing,
+    ruling_fields,
     wants_keep_alive,
 )
 from headrace.http_parser._insecure import blank_line_end
@@ -38,41 +30,67 @@ from headrace.http_parser._limits import (
     limits_with,
 )
 from headrace.http_parser._messages import HostError, RequestHead, Signal
-from headrace.http_parser._methods import ASTERISK_METHODS, METHOD_BY_BYTES
+from headrace.http_parser._methods import METHOD_BY_BYTES
 from headrace.http_parser._parser import MessageParser
-from headrace.http_parser._state import MOVES, Move, State
+from headrace.http_parser._state import Move, State
+from headrace.http_parser._target import is_valid_target
 
-# request-line = method SP request-target SP HTTP-version, then fields and a blank line
-# (RFC 9112 sections 2.1 and 3).
-_HEAD: Final = re.compile(
-    rb"(T++) ([\x21-\x7e]++) HTTP/1\.([01])\r\n".replace(b"T", TOKEN_CHAR)
-    + FIELD_LINES
-    + rb"\r\n"
+# request-line = method SP request-target SP HTTP-version, without its CRLF (RFC 9112
+# section 3).
+_REQUEST_LINE: Final = re.compile(
+    rb"(T++) ([\x21-\x7e]++) HTTP/1\.([01])(?=\r\n)".replace(b"T", TOKEN_CHAR)
 )
+# All that follows: every field is preceded by a CRLF, which makes it easy to find.
+_FIELDS: Final = re.compile(rb"\r\n" + FIELD_LINES + rb"\r\n")
 _BLANK_LINES: Final = re.compile(rb"(?:\r\n)*+")
 
-# absolute-form: an absolute URI of a hierarchical scheme, without a fragment.
-_ABSOLUTE_FORM: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*+://[\x21-\x7e]++")
-# authority-form = uri-host ":" port
-_AUTHORITY_FORM: Final = re.compile(
-    rb"(?:" + IP_LITERAL + rb"|" + REG_NAME + rb"++):[0-9]++"
-)
 
-_HTTP_VERSIONS: Final = {b"0": "1.0", b"1": "1.1"}
+class _Facts(NamedTuple):
+    """What the version and the fields of a request say."""
+
+    http_version: str
+    keep_alive: bool
+    content_length: int | None
+    chunked: bool
+    upgrade: bool
+    expect: str | None
+    host_error: HostError | None
+    body: Move
+    plain: bool  #: the engines have no rules of their own about such fields
 
 
-def is_valid_target(method: str, target: bytes) -> bool:
-    """Tell whether `target` has a form that `method` may have.
+def _read_facts(fields: bytes, http_version: str, *, insecure: bool) -> _Facts:
+    """Return what checked fields say.
 
-    Source: RFC 9112 section 3.2.
+    Raises:
+        HTTPParserError: If they leave the length of the body open.
     """
-    if method == "CONNECT":
-        return _AUTHORITY_FORM.fullmatch(target) is not None
-    if target.startswith(b"/"):
-        return True
-    if target == b"*":
-        return method in ASTERISK_METHODS
-    return _ABSOLUTE_FORM.fullmatch(target) is not None
+    lowered = fields.lower()
+    ruling = ruling_fields(lowered)
+    framing = NO_FRAMING
+    if b"content-length" in ruling or b"transfer-encoding" in ruling:
+        framing = request_framing(lowered, http_version, insecure=insecure)
+    options: list[bytes] = []
+    if b"connection" in ruling:
+        options = list_elements(ruling[b"connection"])
+    wrong_host = host_error(ruling.get(b"host"), http_version)
+    upgrade = False
+    expect = None
+    if http_version == "1.1":  # HTTP/1.0 knows neither Upgrade nor Expect
+        upgrade = b"upgrade" in options and b"upgrade" in ruling
+        if b"expect" in ruling:
+            expect = b", ".join(ruling[b"expect"]).decode("latin-1")
+    return _Facts(
+        http_version,
+        wants_keep_alive(http_version, options),
+        framing.length,
+        framing.transfer is Transfer.CHUNKED,
+        upgrade,
+        expect,
+        wrong_host,
+        request_body(framing),
+        framing.plain and not upgrade and wrong_host is None,
+    )
 
 
 class RequestParser(MessageParser[RequestHead]):
@@ -92,7 +110,7 @@ class RequestParser(MessageParser[RequestHead]):
     Source: H-013, H-026, H-126, H-130.
     """
 
-    __slots__ = ("_blank_bytes", "_host", "_undecided")
+    __slots__ = ("_blank_bytes", "_facts", "_fields", "_minor", "_undecided")
 
     def __init__(
         self,
@@ -110,9 +128,14 @@ class RequestParser(MessageParser[RequestHead]):
             insecure,
             check_request_line,
         )
-        self._blank_bytes = 0  # of blank lines before this request
-        self._host = b""  # the last Host line that was found to be right
-        self._undecided: RequestHead | None = None
+        # Per connection: the fields of the last request, its minor version, and what
+        # they said. Clients repeat themselves, and comparing is cheaper than reading.
+        self._fields = b""
+        self._minor = b""
+        self._facts: _Facts | None = None
+        # Per message.
+        self._blank_bytes = 0  # of blank lines before it
+        self._undecided: tuple[RequestHead, Move] | None = None
 
     def accept_upgrade(self) -> None:
         """Leave HTTP after this request.
@@ -125,11 +148,10 @@ class RequestParser(MessageParser[RequestHead]):
 
         Source: H-025, H-026.
         """
-        head = self._decide(Move.SWITCH)
-        if head.method == "CONNECT":
-            self._enter_body(Move.EMPTY, None)
-        else:
-            self._enter_request_body(head)
+        head, body = self._decide(Move.SWITCH)
+        self._enter_body(
+            Move.EMPTY if head.method == "CONNECT" else body, head.content_length
+        )
 
     def decline_upgrade(self) -> None:
         """Read this request as if it had not asked to leave HTTP.
@@ -142,46 +164,79 @@ class RequestParser(MessageParser[RequestHead]):
 
         Source: H-026.
         """
-        head = self._decide(Move.AGAIN)
+        head, body = self._decide(Move.AGAIN)
         if head.method == "CONNECT" or not head.keep_alive:
             self._after = Move.CLOSE
-        self._enter_request_body(head)
+        self._enter_body(body, head.content_length)
 
-    def _enter_request_body(self, head: RequestHead) -> None:
-        length = head.content_length
-        self._enter_body(request_body(length, head.chunked), length)
-
-    def _decide(self, after: Move) -> RequestHead:
-        head = self._undecided
-        if head is None:
+    def _decide(self, after: Move) -> tuple[RequestHead, Move]:
+        if self._undecided is None:
             raise IllegalMoveError(self._state, after, "no upgrade was asked for")
+        undecided = self._undecided
         self._undecided = None
         self._after = after
-        return head
+        return undecided
 
     def _read_head(self) -> RequestHead | Signal:
         raw = self._find_head()
-        match = raw and _HEAD.fullmatch(raw)
-        while not match or self._head_end - self._position > self._max_head_size:
-            if not self._skip_blank_lines():
-                if raw is None:
-                    return self._await_head()
-                self._refuse_head(raw)
-            raw = self._find_head()
-            match = raw and _HEAD.fullmatch(raw)
-        assert raw
-        method, target, minor = match.groups()
-        name = METHOD_BY_BYTES.get(method)
-        if name is None:
+        line = raw and _REQUEST_LINE.match(raw)
+        size = self._head_end - self._position
+        if not raw or not line or size > self._max_head_size:
+            return self._read_odd_head(raw)
+        name, target, minor = line.groups()
+        method = METHOD_BY_BYTES.get(name)
+        if method is None or not is_valid_target(method, target):
             self._refuse_head(raw)
-        if target[0] != 47 and not is_valid_target(name, target):
-            raise HTTPParserError(
-                "HPE_INVALID_URL", "Invalid request target", bytes_parsed=len(name) + 1
-            )
-        head = self._read_fields(raw, name, target.decode(), _HTTP_VERSIONS[minor])
-        self._blank_bytes = 0
+        fields = raw[line.end() :]
+        facts = self._facts
+        if facts is None or fields != self._fields or minor != self._minor:
+            facts = self._read_fields(raw, fields, minor)
+        version, keep_alive, length, chunked, upgrade, expect, host, body, plain = facts
+        if method == "CONNECT":
+            upgrade, plain = True, False
+        head = RequestHead(
+            raw,
+            self._max_count,
+            method,
+            target.decode(),
+            version,
+            keep_alive,
+            length,
+            chunked,
+            upgrade,
+            expect,
+            host,
+        )
+        if not plain or not self._engine.read_head(raw, body is not Move.EMPTY):
+            self._ask_engine_plainly(head, body)
         self._pass_head()
+        self._blank_bytes = 0
+        self._after = Move.AGAIN if keep_alive else Move.CLOSE
+        if upgrade:
+            self._undecided = head, body
+            body = Move.ASK
+        self._enter_body(body, length)
         return head
+
+    def _read_odd_head(self, raw: bytes | None) -> RequestHead | Signal:
+        """Go on when there is no head that could be right."""
+        if self._skip_blank_lines():
+            return self._read_head()
+        if raw is None:
+            return self._await_head()
+        self._refuse_head(raw)
+
+    def _read_fields(self, raw: bytes, fields: bytes, minor: bytes) -> _Facts:
+        if not _FIELDS.fullmatch(fields):
+            self._refuse_head(raw)
+        try:
+            version = "1.1" if minor == b"1" else "1.0"
+            facts = _read_facts(fields, version, insecure=self._insecure)
+        except HTTPParserError as error:
+            error.bytes_parsed += len(raw) - len(fields)
+            raise
+        self._fields, self._minor, self._facts = fields, minor, facts
+        return facts
 
     def _skip_blank_lines(self) -> bool:
         """Be done with blank lines in front of a request (RFC 9112 section 2.2)."""
@@ -200,76 +255,11 @@ class RequestParser(MessageParser[RequestHead]):
         self._pass_head()
         return True
 
-    def _read_fields(
-        self, raw: bytes, method: str, target: str, http_version: str
-    ) -> RequestHead:
-        lowered = raw.lower()
-        find = lowered.find
-        framing = NO_FRAMING
-        if find(CONTENT_LENGTH) >= 0 or find(TRANSFER_ENCODING) >= 0:
-            framing = request_framing(lowered, http_version, insecure=self._insecure)
-        keep_alive = http_version == "1.1"
-        upgrade = method == "CONNECT"
-        start = find(CONNECTION)
-        if start >= 0:
-            options = list_elements(field_values(lowered, CONNECTION, start))
-            keep_alive = wants_keep_alive(http_version, options)
-            if b"upgrade" in options and http_version == "1.1" and find(UPGRADE) >= 0:
-                upgrade = True
-        expect = None
-        start = find(EXPECT)
-        if start >= 0 and http_version == "1.1":
-            expectations = field_values(lowered, EXPECT, start)
-            expect = b", ".join(expectations).decode("latin-1")
-        head = RequestHead(
-            raw,
-            self._max_count,
-            method,
-            target,
-            http_version,
-            keep_alive,
-            framing.length,
-            framing.transfer is Transfer.CHUNKED,
-            upgrade,
-            expect,
-            self._judge_host(lowered, http_version),
-        )
-        self._ask_engine(head, framing.plain)
-        self._after = Move.AGAIN if keep_alive else Move.CLOSE
-        if upgrade:
-            self._undecided = head
-            self._state = MOVES[State.HEAD, Move.ASK]
-        else:
-            self._enter_request_body(head)
-        return head
-
-    def _judge_host(self, lowered: bytes, http_version: str) -> HostError | None:
-        start = lowered.find(HOST)
-        if start >= 0:
-            end = lowered.find(b"\r\n", start + 7)
-            line = lowered[start:end]
-            # A connection is mostly used for one host.
-            if line == self._host and lowered.find(HOST, end) < 0:
-                return None
-            error = host_error(lowered, http_version)
-            if error is None:
-                self._host = line
-            return error
-        return "missing" if http_version == "1.1" else None
-
-    def _ask_engine(self, head: RequestHead, plain: bool) -> None:
-        """Let the engine judge a head, and make it ready for a chunked body."""
-        length = head.content_length
-        has_body = head.chunked or bool(length)
+    def _ask_engine_plainly(self, head: RequestHead, body: Move) -> None:
+        """Let the engine judge a head without what only the parser decides."""
         engine = self._engine
-        # The engines have rules of their own about upgrades and Host.
-        if (
-            plain
-            and not head.upgrade
-            and head.host_error is None
-            and engine.read_head(head._block, has_body)
-        ):
-            return
-        rewritten = plain_head(b"POST / HTTP/1.1", head._block, length, head.chunked)
-        if not engine.read_head(rewritten, has_body):
+        plain = plain_head(
+            b"POST / HTTP/1.1", head._block, head.content_length, head.chunked
+        )
+        if not engine.read_head(plain, body is not Move.EMPTY):
             raise disagreement(engine.name, "the head is refused")

@@ -13,16 +13,13 @@ from headrace.http_parser._engine import (
 from headrace.http_parser._errors import IllegalMoveError
 from headrace.http_parser._fields import FIELD_LINES, VALUE_CHAR
 from headrace.http_parser._framing import (
-    CONNECTION,
-    CONTENT_LENGTH,
     NO_FRAMING,
-    TRANSFER_ENCODING,
     Framing,
     Transfer,
-    field_values,
     list_elements,
     read_framing,
     response_body,
+    ruling_fields,
     wants_keep_alive,
 )
 from headrace.http_parser._limits import (
@@ -33,7 +30,7 @@ from headrace.http_parser._limits import (
 )
 from headrace.http_parser._messages import ResponseHead, Signal
 from headrace.http_parser._parser import MessageParser
-from headrace.http_parser._state import MOVES, Move, State, advance
+from headrace.http_parser._state import Move, State, advance
 
 # status-line = HTTP-version SP status-code [ SP reason-phrase ], then fields and a
 # blank line (RFC 9112 sections 2.1 and 4). Peers leave out the last SP as well.
@@ -121,17 +118,19 @@ class ResponseParser(MessageParser[ResponseHead]):
         self, raw: bytes, http_version: str, status: int, phrase: str
     ) -> ResponseHead:
         lowered = raw.lower()
+        ruling = ruling_fields(lowered)
         method = self._method
         interim = status < 200 and status != 101
         upgrade = status == 101 or (method == "CONNECT" and not interim)
         framing = NO_FRAMING
         # Framing fields of a tunnel say nothing (RFC 9110 section 9.3.6).
-        if not (upgrade and 200 <= status < 300) and (
-            lowered.find(CONTENT_LENGTH) >= 0 or lowered.find(TRANSFER_ENCODING) >= 0
+        tunnel = upgrade and 200 <= status < 300
+        if not tunnel and (
+            b"content-length" in ruling or b"transfer-encoding" in ruling
         ):
             framing = read_framing(lowered, insecure=self._insecure)
         body = response_body(method, status, framing)
-        options = list_elements(field_values(lowered, CONNECTION))
+        options = list_elements(ruling.get(b"connection", []))
         head = ResponseHead(
             raw,
             self._max_count,
@@ -146,7 +145,7 @@ class ResponseParser(MessageParser[ResponseHead]):
         )
         self._ask_engine(head, framing.plain, body)
         if interim:
-            self._state = MOVES[State.HEAD, Move.INTERIM]
+            self._state = advance(self._state, Move.INTERIM)
             return head
         self._after = Move.REST if head.keep_alive else Move.CLOSE
         if upgrade:

@@ -99,3 +99,8 @@ def advance(state: State, move: Move) -> State:
         return MOVES[state, move]
     except KeyError:
         raise IllegalMoveError(state, move) from None
+
+
+def moves_from(state: State) -> Mapping[Move, State]:
+    """Return the part of the table for one state, for code that runs per message."""
+    return {move: target for (begin, move), target in MOVES.items() if begin is state}
