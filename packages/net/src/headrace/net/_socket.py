@@ -98,6 +98,7 @@ class Socket(SocketBase):
         self._idle = None
         self._counted = True
         self._is_accepted = True
+        self._receiver_rests = False
         self._peer_ended = self._write_pending = self._flush_owed = False
         loop.hold()
         self._transport = SocketTransport(loop, self, self._push_data, sock, remote)
@@ -231,7 +232,8 @@ class Socket(SocketBase):
         if self._link is not _OPEN:
             return
         if self._receiver is not None:
-            self._transport.resume_reading()
+            if not self._receiver_rests:
+                self._transport.resume_reading()
         elif self._read_size is not None:
             self._read(self._read_size)
         elif self.readable and not self.is_paused():
@@ -316,17 +318,21 @@ class Socket(SocketBase):
             self._dial = None
         self._transport.abort()
         self._count()
+        told = self._tell_of_loss(error)
+        # Emitting it to nobody would report an error as unheard that somebody has.
+        callback(None if told and "error" not in self._listeners else error)
+
+    def _tell_of_loss(self, error: BaseException | None) -> bool:
+        """Tell a receiver and who awaits the connection; return if there was one."""
         receiver, self._receiver = self._receiver, None
-        heard = receiver is not None and "error" not in self._listeners
-        waiter = self._opened_waiter
-        if waiter is not None and not waiter.is_set:
-            heard = True
-            waiter.fail(error or SocketClosedBeforeConnectionError())
         if receiver is not None:
             reason = error if isinstance(error, Exception) else None
             self.loop().deliver(self._owner, receiver.connection_lost, reason)
-        # Who was told has the error: emitting it to nobody would report it as unheard.
-        callback(None if heard else error)
+        waiter = self._opened_waiter
+        if waiter is None or waiter.is_set:
+            return receiver is not None
+        waiter.fail(error or SocketClosedBeforeConnectionError())
+        return True
 
     def _emit_close(self) -> None:
         self._link = advance(self._link, LinkMove.CLOSE)
@@ -379,6 +385,7 @@ class Socket(SocketBase):
         listens to goes to `Receiver.connection_lost` only.
         """
         self._receiver = receiver
+        self._receiver_rests = False
         if self._link in (Link.CLOSING, Link.CLOSED):
             self.loop().next_tick_for(self._owner, receiver.connection_lost, None)
             self._receiver = None
@@ -406,7 +413,8 @@ class Socket(SocketBase):
         if self._receiver is receiver:
             if self._peer_ended:
                 receiver.eof_received()
-            self._transport.resume_reading()
+            elif not self._receiver_rests:
+                self._transport.resume_reading()
 
     def release(self, *, unread: bytes = b"") -> None:
         """Go back to being a stream.
@@ -443,10 +451,12 @@ class Socket(SocketBase):
 
     def pause_receiving(self) -> None:
         """Let the receiver get nothing more until `resume_receiving`."""
+        self._receiver_rests = True
         self._transport.pause_reading()
 
     def resume_receiving(self) -> None:
         """Read on after `pause_receiving`."""
+        self._receiver_rests = False
         self._transport.resume_reading()
 
     # The end
@@ -510,10 +520,15 @@ class Socket(SocketBase):
         keeper = self._server._keeper if self._server is not None else self._keeper
         if keeper is None:
             keeper = self._keeper = TaskKeeper()
-        loop = self.loop()
-        owner = self._owner
-        reject = partial(self._reject, event, args)
-        keeper.spawn(loop, coroutine, owner, reject)
+        on_error = partial(self._reject, event, args)
+        keeper.spawn(self.loop(), coroutine, self._owner, on_error)
+
+    def __rejection__(self, error: Exception, event: Hashable, *args: object) -> None:
+        """Deal with the exception of an async listener (spec H-010, H-150)."""
+        if self._is_accepted:
+            self.loop().report(error, self, self._owner)
+        else:
+            self.destroy(error)
 
     # Python's way
 

@@ -39,6 +39,7 @@ class SocketBase(SocketEvents):
         "_link",
         "_peer_ended",
         "_receiver",
+        "_receiver_rests",
         "_server",
         "_transport",
         "_write_pending",
@@ -66,6 +67,7 @@ class SocketBase(SocketEvents):
         self._link = Link.NEW
         self._transport: Transport = NOT_CONNECTED
         self._receiver: Receiver | None = None
+        self._receiver_rests = False  # it has asked for a pause
         self._server: Server | None = None
         self._idle: IdleTimer | None = None
         self._is_accepted = False  # by a server, which outlives what goes wrong here
