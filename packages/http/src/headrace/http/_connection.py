@@ -438,7 +438,10 @@ class ServerConnection(Wire):
         self.flush_now()
         if not linger:
             self.deadline = inf
-            self.socket.destroy_soon()
+            if self.unflushed:
+                self.socket.destroy_soon()
+            else:
+                self.socket.destroy()  # closing says FIN by itself
             return
         self._discarded = 0
         self._hold = 0
