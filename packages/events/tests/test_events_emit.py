@@ -110,7 +110,6 @@ def test_return_values_are_ignored() -> None:
         "__proto__", "toString", "hasOwnProperty", "__class__", "_listeners", "",
         0, None, (1, "two"), frozenset({3}), EventEmitter, object(),
     ],
-    ids=repr,
 )  # fmt: skip
 def test_any_hashable_value_is_an_event(event: Hashable) -> None:
     """No name is special, `event_names` lists them all (H-001, N-012, N-014)."""

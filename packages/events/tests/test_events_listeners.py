@@ -48,7 +48,7 @@ def test_removing_returns_the_emitter(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*ADDERS, "off", "remove_listener"])
-@pytest.mark.parametrize("wrong", [None, 1, "listener", object()], ids=repr)
+@pytest.mark.parametrize("wrong", [None, 1, "listener", object()])
 def test_a_listener_that_is_not_callable_raises(name: str, wrong: object) -> None:
     """ERR_INVALID_ARG_TYPE, also for an explicit None (H-149, N-001, N-015)."""
     emitter = EventEmitter()
