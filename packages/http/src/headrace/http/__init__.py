@@ -1,5 +1,84 @@
-"""HTTP/1.1 server, client and agent after Node's."""
+"""Node's http for Python: a server and a client that share one model of messages."""
 
+from headrace.http._agent import Agent
+from headrace.http._api import create_client, get, global_agent, request
+from headrace.http._client_request import ClientRequest
+from headrace.http._errors import (
+    BodyNotAllowedError,
+    BodyTooLargeError,
+    ContentLengthMismatchError,
+    HeadersSentError,
+    HTTPError,
+    InvalidArgTypeError,
+    InvalidArgValueError,
+    InvalidCharError,
+    InvalidHeaderValueError,
+    InvalidProtocolError,
+    InvalidStatusCodeError,
+    InvalidTokenError,
+    InvalidURLError,
+    OutOfRangeError,
+    PeerGoneError,
+    RequestTimeoutError,
+    SocketEncodingError,
+    TrailerInvalidError,
+    UnescapedCharactersError,
+)
+from headrace.http._headers import validate_header_name, validate_header_value
+from headrace.http._incoming import IncomingMessage
+from headrace.http._outgoing import OutgoingMessage
+from headrace.http._server import (
+    MAX_HEADER_SIZE,
+    Server,
+    ServerOptions,
+    create_server,
+)
+from headrace.http._server_response import ServerResponse
 from headrace.http._version import __version__
+from headrace.http_parser import METHODS, STATUS_CODES, HTTPParserError
+from headrace.net import run
 
-__all__ = ["__version__"]
+#: Bytes a message's head may have where no option says otherwise (H-020).
+max_header_size = MAX_HEADER_SIZE
+
+__all__ = [
+    "METHODS",
+    "STATUS_CODES",
+    "Agent",
+    "BodyNotAllowedError",
+    "BodyTooLargeError",
+    "ClientRequest",
+    "ContentLengthMismatchError",
+    "HTTPError",
+    "HTTPParserError",
+    "HeadersSentError",
+    "IncomingMessage",
+    "InvalidArgTypeError",
+    "InvalidArgValueError",
+    "InvalidCharError",
+    "InvalidHeaderValueError",
+    "InvalidProtocolError",
+    "InvalidStatusCodeError",
+    "InvalidTokenError",
+    "InvalidURLError",
+    "OutOfRangeError",
+    "OutgoingMessage",
+    "PeerGoneError",
+    "RequestTimeoutError",
+    "Server",
+    "ServerOptions",
+    "ServerResponse",
+    "SocketEncodingError",
+    "TrailerInvalidError",
+    "UnescapedCharactersError",
+    "__version__",
+    "create_client",
+    "create_server",
+    "get",
+    "global_agent",
+    "max_header_size",
+    "request",
+    "run",
+    "validate_header_name",
+    "validate_header_value",
+]

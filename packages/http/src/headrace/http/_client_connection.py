@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from headrace.http._carrier import Carrier, DuplexCarrier
 from headrace.http._client_response import ClientResponse
-from headrace.http._errors import TooManyInterimError
+from headrace.http._errors import BodyDiscardedError, TooManyInterimError
 from headrace.http._header_queue import SENT
 from headrace.http._wire import Wire
 from headrace.http_parser import (
@@ -68,6 +68,7 @@ class ClientConnection(Wire):
     """The HTTP side of a client's socket; a `headrace.net.Receiver`."""
 
     __slots__ = (
+        "_discarding",
         "_hold",
         "_interims",
         "_parsing",
@@ -109,6 +110,7 @@ class ClientConnection(Wire):
         self._received = False
         self._interims = 0
         self._hold = False
+        self._discarding = False
 
     def __repr__(self) -> str:
         state = "lost" if self.lost else "idle" if self.request is None else "busy"
@@ -133,6 +135,7 @@ class ClientConnection(Wire):
         self.exchanges += 1
         self.owner = net_socket._owner = request._owner
         self.heard = self.keep = self._received = self._hold = False
+        self._discarding = False
         self._interims = 0
         if request._parser_settings is not self._settings:
             self._settings = request._parser_settings
@@ -231,7 +234,9 @@ class ClientConnection(Wire):
             kind = type(event)
             if kind is bytes:
                 response = self._response
-                if response is not None and not response.push(event):
+                if self._discarding or response is None:
+                    pass
+                elif not response.push(event):
                     self._pause(response)
             elif kind is ResponseHead:
                 self._on_head(event)  # type: ignore[arg-type]
@@ -268,24 +273,39 @@ class ClientConnection(Wire):
     def _on_end(self, end: EndOfMessage) -> None:
         self._received = True
         response = self._response
-        if self.parser.has_unparsed:
-            self._surplus_behind(response, end)
-        elif response is not None:
-            response._finish(None if end is END_OF_MESSAGE else end.raw_trailers)
-
-    def _surplus_behind(
-        self, response: ClientResponse | None, end: EndOfMessage
-    ) -> None:
+        surplus = self.parser.has_unparsed
         try:
             if response is not None:
-                response._finish(end.raw_trailers)
+                response._finish(None if end is END_OF_MESSAGE else end.raw_trailers)
+                if self.request is not None and self.request.unclaimed:
+                    self._complete_unclaimed(self.request, response)
         finally:
-            self._surplus()
+            if surplus:
+                self._surplus()
 
     def _pause(self, response: ClientResponse) -> None:
-        if not response.destroyed and self.request is not None:
+        """Wait for the reader; what nobody has claimed is thrown away instead."""
+        request = self.request
+        if request is None or response.destroyed:
+            return
+        if request.unclaimed and is_untouched(response):
+            self._discarding = True
+        else:
             self._hold = True
             self.socket.pause_receiving()
+
+    def _complete_unclaimed(
+        self, request: ClientRequest, response: ClientResponse
+    ) -> None:
+        """Go on as if a response that nobody has claimed had been read (H-072).
+
+        A small one stays in its buffer: an ``await`` that comes late finds it there.
+        """
+        if is_untouched(response):
+            response._source = None
+            if self._discarding:
+                response.destroy(BodyDiscardedError())
+            request._answer_read()
 
     def body_wanted(self, message: IncomingMessage) -> None:
         """Go on delivering a body that was held back."""
@@ -391,6 +411,11 @@ class ClientConnection(Wire):
         """Pass on to whoever made the request."""
         owner = self.owner
         return owner is not None and owner.take_exception(error, source)
+
+
+def is_untouched(response: ClientResponse) -> bool:
+    """Tell whether nobody has begun to read a response."""
+    return response.readable_flowing is None and not response.listener_count("readable")
 
 
 def ready_event(net_socket: object) -> str:

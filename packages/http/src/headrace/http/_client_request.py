@@ -107,6 +107,8 @@ class ClientRequest(ClientRequestEvents):
     retry_stale: bool = True
     aborted: bool = False
     timeout: float | None = None
+    #: A response has come that nobody listens to or waits for.
+    unclaimed: bool = False
     _parser_settings: ParserSettings = DEFAULT_SETTINGS
     _limits: RequestLimits | None = None
     _join_duplicates: bool = False
@@ -256,7 +258,7 @@ class ClientRequest(ClientRequestEvents):
 
     def on_socket(self, socket: Socket) -> None:
         """Take the socket that was found; the agent calls this from a tick."""
-        if self._exchange is not Exchange.WAITING:
+        if self._gone or self._exchange is not Exchange.WAITING:
             self._return_socket(socket)
             return
         self._exchange = MOVES[Exchange.WAITING, Move.SOCKET]
@@ -401,8 +403,8 @@ class ClientRequest(ClientRequestEvents):
         self._wake()
         if "response" in self._listeners:
             self.emit("response", response)
-        elif not self._awaited:
-            response.resume()
+        else:
+            self.unclaimed = not self._awaited
 
     def _takes_switch(self) -> bool:
         """Tell whether somebody wants the socket after a CONNECT or an upgrade."""
@@ -590,10 +592,13 @@ class ClientRequest(ClientRequestEvents):
 
         Source: H-078, H-083.
         """
-        if not self.aborted:
-            self.aborted = True
-            self._gone = self._gone or self._exchange not in _OVER
-            self._next_tick(self._abort_now)
+        if self.aborted:
+            return
+        self.aborted = True
+        self._gone = self._gone or self._exchange not in _OVER
+        if self._exchange is Exchange.WAITING:
+            self._leave_queue()
+        self._next_tick(self._abort_now)
 
     def _abort_now(self) -> None:
         try:
@@ -658,8 +663,12 @@ class ClientRequest(ClientRequestEvents):
         """
         return self._wait_response().__await__()
 
-    async def _wait_response(self) -> IncomingMessage:
+    def _await_mode(self) -> None:
         self._awaited = True
+        self.unclaimed = False
+
+    async def _wait_response(self) -> IncomingMessage:
+        self._await_mode()
         while self.response is None:
             if self._exchange in _OVER:
                 raise self._errored or PeerGoneError(_HANG_UP)
@@ -679,7 +688,7 @@ class ClientRequest(ClientRequestEvents):
 
         Source: H-072, H-081.
         """
-        self._awaited = True
+        self._await_mode()
         answered = self.response is not None
         while self.writable_need_drain and (answered or self.response is None):
             await self._changed()
@@ -692,7 +701,7 @@ class ClientRequest(ClientRequestEvents):
 
     async def __aenter__(self) -> Self:
         """Keep the response, or the error, for the next ``await`` (H-072)."""
-        self._awaited = True
+        self._await_mode()
         return self
 
     async def __aexit__(

@@ -253,6 +253,19 @@ class TooManyInterimError(HTTPError, ValueError):
         self.limit = limit
 
 
+class BodyDiscardedError(HTTPError, RuntimeError):
+    """A response was awaited when its body had been thrown away (H-072).
+
+    A body that is larger than the high-water mark is, if there is neither a listener of
+    ``response`` nor an ``await`` when it comes.
+    """
+
+    code: ClassVar[str] = "ERR_HTTP_BODY_DISCARDED"
+
+    def __init__(self) -> None:
+        super().__init__("nobody had asked for the body when it came")
+
+
 class ProxyError(HTTPError, ConnectionError):
     """A proxy did not open the tunnel that was asked for (X-064).
 

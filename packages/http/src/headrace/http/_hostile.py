@@ -141,10 +141,10 @@ class HostileServer:
                 self.port = listener.extra(SocketAttribute.local_port)
             else:
                 listener = await anyio.create_unix_listener(self._path)
+            await stack.enter_async_context(listener)
             group = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(group.cancel_scope.cancel)
-            await stack.enter_async_context(listener)
-            group.start_soon(self._listen, listener)
+            group.start_soon(listener.serve, self._serve)
             self._exit = stack.pop_all()
         return self
 
@@ -155,10 +155,6 @@ class HostileServer:
         traceback: TracebackType | None,
     ) -> None:
         await self._exit.__aexit__(kind, error, traceback)
-
-    async def _listen(self, listener: Listener[SocketStream]) -> None:
-        with suppress(anyio.ClosedResourceError):
-            await listener.serve(self._serve)
 
     async def _serve(self, stream: SocketStream) -> None:
         number = self.connections
