@@ -223,3 +223,20 @@ async def test_loop_many_cancelled_timers_leave_no_trace() -> None:
     assert len(timers) == 1
     assert len(getattr(timers, "_heap", [])) < 200
     kept.cancel()
+
+
+def test_loop_timers_that_passed_are_not_counted() -> None:
+    """A cancelled timer whose time has come leaves the queue like one that fired."""
+    seen: list[str] = []
+
+    async def main() -> int:
+        kept = loop.call_later(100, print)
+        loop.call_later(1, print).cancel()
+        loop.call_later(2, seen.append, "fired")
+        await trio.sleep(3)
+        waiting: int = len(getattr(loop.current(), "_timers", ()))
+        kept.cancel()
+        return waiting
+
+    assert trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0)) == 1
+    assert seen == ["fired"]
