@@ -23,8 +23,14 @@ from headrace.http_parser._messages import (
 )
 from headrace.http_parser._state import Move, State, advance, moves_from
 
-# Parts of the table for the moves of every message.
+# Members of an Enum are slow to look up on the hot path (Python 3.11).
 _HEAD: Final = State.HEAD
+_COMPLETE: Final = State.COMPLETE
+_FIXED: Final = State.FIXED
+_FIX: Final = Move.FIX
+_CHUNK: Final = Move.CHUNK
+
+# Parts of the table for the moves of every message.
 _AFTER_HEAD: Final = moves_from(State.HEAD)
 _AFTER_END: Final = moves_from(State.COMPLETE)
 
@@ -96,7 +102,7 @@ class MessageParser(Generic[HeadT]):
     @property
     def started(self) -> bool:
         """The next message has begun to arrive, but its head is not complete."""
-        return self._state is State.HEAD and len(self._buffer) > self._position
+        return self._state is _HEAD and len(self._buffer) > self._position
 
     @property
     def has_unparsed(self) -> bool:
@@ -163,11 +169,11 @@ class MessageParser(Generic[HeadT]):
         """
         try:
             state = self._state
-            if state is State.HEAD:
-                return self._read_head()
-            if state is State.COMPLETE:
+            if state is _HEAD:
+                return self._read_head() if self._buffer else NEED_DATA
+            if state is _COMPLETE:
                 return self._read_end()
-            if state is State.FIXED:
+            if state is _FIXED:
                 return self._read_fixed()
             return self._read_other(state)
         except HTTPParserError as error:
@@ -257,9 +263,9 @@ class MessageParser(Generic[HeadT]):
         """Get ready for what follows a head."""
         state = self._state
         self._state = _AFTER_HEAD[move] if state is _HEAD else advance(state, move)
-        if move is Move.FIX:
+        if move is _FIX:
             self._left = length or 0
-        elif move is Move.CHUNK:
+        elif move is _CHUNK:
             self._scanner = ChunkScanner(self._limits, insecure=self._insecure)
 
     def _need_data(self) -> Signal:
@@ -287,7 +293,7 @@ class MessageParser(Generic[HeadT]):
             self._position = start + size
         self._left -= size
         if not self._left:
-            self._state = advance(State.FIXED, Move.FINISH)
+            self._state = advance(_FIXED, Move.FINISH)
         return data
 
     def _read_until_close(self) -> bytes | EndOfMessage | Signal:

@@ -93,6 +93,12 @@ def _read_facts(fields: bytes, http_version: str, *, insecure: bool) -> _Facts:
     )
 
 
+# Members of an Enum are slow to look up on the hot path (Python 3.11).
+_AGAIN: Final = Move.AGAIN
+_CLOSE: Final = Move.CLOSE
+_EMPTY: Final = Move.EMPTY
+
+
 class RequestParser(MessageParser[RequestHead]):
     """Parses what a client sends; one parser serves a whole connection.
 
@@ -150,7 +156,7 @@ class RequestParser(MessageParser[RequestHead]):
         """
         head, body = self._decide(Move.SWITCH)
         self._enter_body(
-            Move.EMPTY if head.method == "CONNECT" else body, head.content_length
+            _EMPTY if head.method == "CONNECT" else body, head.content_length
         )
 
     def decline_upgrade(self) -> None:
@@ -164,9 +170,9 @@ class RequestParser(MessageParser[RequestHead]):
 
         Source: H-026.
         """
-        head, body = self._decide(Move.AGAIN)
+        head, body = self._decide(_AGAIN)
         if head.method == "CONNECT" or not head.keep_alive:
-            self._after = Move.CLOSE
+            self._after = _CLOSE
         self._enter_body(body, head.content_length)
 
     def _decide(self, after: Move) -> tuple[RequestHead, Move]:
@@ -207,11 +213,11 @@ class RequestParser(MessageParser[RequestHead]):
             expect,
             host,
         )
-        if not plain or not self._engine.read_head(raw, body is not Move.EMPTY):
+        if not plain or not self._engine.read_head(raw, body is not _EMPTY):
             self._ask_engine_plainly(head, body)
         self._pass_head()
         self._blank_bytes = 0
-        self._after = Move.AGAIN if keep_alive else Move.CLOSE
+        self._after = _AGAIN if keep_alive else _CLOSE
         if upgrade:
             self._undecided = head, body
             body = Move.ASK
@@ -261,5 +267,5 @@ class RequestParser(MessageParser[RequestHead]):
         plain = plain_head(
             b"POST / HTTP/1.1", head._block, head.content_length, head.chunked
         )
-        if not engine.read_head(plain, body is not Move.EMPTY):
+        if not engine.read_head(plain, body is not _EMPTY):
             raise disagreement(engine.name, "the head is refused")
