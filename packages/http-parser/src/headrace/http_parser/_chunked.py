@@ -11,6 +11,7 @@ from typing import Final
 from headrace.http_parser._diagnosis import Buffer, Section
 from headrace.http_parser._errors import HTTPParserError
 from headrace.http_parser._fields import TOKEN_CHAR, TRAILER_SECTION, VALUE_CHAR
+from headrace.http_parser._framing import refuse_framing_trailers
 from headrace.http_parser._insecure import (
     blank_line_end,
     find_section_end,
@@ -260,6 +261,7 @@ class ChunkScanner:
             section = b""  # as when it comes in pieces, which cannot be mended
         if too_long or not TRAILER_SECTION.fullmatch(section):
             self._section.refuse(section, too_long=too_long)
+        refuse_framing_trailers(section)
         self.trailers = section
         self.part = Part.DONE
         return end, section if insecure else None

@@ -25,6 +25,12 @@ _FRAMING_FIELD: Final = re.compile(
     rb"\r\n(content-length|transfer-encoding):[\t ]*+([^\r]*+)"
 )
 
+# llhttp does not know all blanks around the value.
+_PLAIN_CHUNKED: Final = (
+    b"\r\ntransfer-encoding: chunked",
+    b"\r\ntransfer-encoding:chunked",
+)
+
 # transfer-coding = token *( OWS ";" OWS token BWS "=" BWS ( token / quoted-string ) )
 # A quoted string could hide a comma from another reader, so only tokens are accepted.
 _TRANSFER_CODING: Final = re.compile(
@@ -153,7 +159,7 @@ def read_framing(lowered: bytes, *, insecure: bool) -> Framing:
     except HTTPParserError as error:
         error.bytes_parsed = field.start(2) if field else 0
         raise
-    return Framing(None, transfer, codings == [b"chunked"])
+    return Framing(None, transfer, field is not None and field[0] in _PLAIN_CHUNKED)
 
 
 def _refuse_second(name: bytes, refused: bool) -> None:
@@ -173,6 +179,25 @@ def _refuse_repeat(refused: bool) -> None:
     if refused:
         raise HTTPParserError(
             "HPE_UNEXPECTED_CONTENT_LENGTH", "Content-Length is repeated"
+        )
+
+
+def refuse_framing_trailers(section: bytes) -> None:
+    """Refuse trailers that belong into a head.
+
+    No sender may send them (RFC 9110 section 6.5.1): they would be a second word about
+    where the message ends.
+
+    Raises:
+        HTTPParserError: If Content-Length or Transfer-Encoding is among them.
+    """
+    field = _FRAMING_FIELD.search(b"\r\n" + section.lower())
+    if field:
+        wrong = "TRANSFER_ENCODING" if field[1][:1] == b"t" else "CONTENT_LENGTH"
+        raise HTTPParserError(
+            f"HPE_INVALID_{wrong}",
+            f"{field[1].decode()} among the trailers",
+            bytes_parsed=field.start(),
         )
 
 
