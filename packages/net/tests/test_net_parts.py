@@ -11,9 +11,18 @@ from hypothesis import strategies as st
 
 from headrace import net
 from headrace.net._address import from_sockaddr
-from headrace.net._link import LINK, Link, LinkMove, advance
 from headrace.net._lookup import Candidate, interleave, literal
 from headrace.net._send_queue import SendQueue
+from headrace.net._state import (
+    LINK,
+    LISTENING,
+    SECURING,
+    SENDING,
+    Link,
+    LinkMove,
+    Sending,
+    advance,
+)
 
 
 @pytest.mark.parametrize(
@@ -119,11 +128,26 @@ def test_net_link_table_says_who_may_connect() -> None:
     """Only a new and a closed socket connect; only an alive one is destroyed."""
     connects = {state for state, move in LINK if move is LinkMove.CONNECT}
     assert connects == {Link.NEW, Link.CLOSED}
-    for state in Link:
-        for move in LinkMove:
-            if (state, move) not in LINK:
-                with pytest.raises(net.IllegalMoveError, match=move.name):
-                    advance(state, move)
+
+
+@pytest.mark.parametrize(
+    "table", [LINK, LISTENING, SECURING, SENDING], ids=["link", "list", "tls", "send"]
+)
+def test_net_tables_allow_nothing_else(table: Any) -> None:
+    """What is not in a table raises, with state and move (house style 7)."""
+    states = {state for state, _ in table} | set(table.values())
+    moves = {move for _, move in table}
+    for state in states:
+        for move in moves:
+            if (state, move) not in table:
+                with pytest.raises(net.IllegalMoveError, match=move.name) as caught:
+                    advance(table, state, move)
+                assert (caught.value.state, caught.value.move) == (state, move)
+
+
+def test_net_closed_transports_stay_closed() -> None:
+    """No move leads out of CLOSED."""
+    assert not [state for state, _ in SENDING if state is Sending.CLOSED]
 
 
 def test_net_families_take_turns() -> None:

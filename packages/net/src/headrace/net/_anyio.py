@@ -8,7 +8,6 @@ import errno
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -18,6 +17,7 @@ from headrace.net import _sockopts
 from headrace.net._address import Address, from_sockaddr
 from headrace.net._errors import SocketError
 from headrace.net._send_queue import Chunk, SendQueue
+from headrace.net._state import SENDING, Sending, SendingMove, advance
 from headrace.net._transport import Holder, OnData, Transport
 
 if TYPE_CHECKING:
@@ -26,15 +26,7 @@ if TYPE_CHECKING:
 _RECEIVE_BYTES: Final = 65536
 #: Chunks are joined for one `send` up to this size.
 _SEND_BYTES: Final = 65536
-
-
-class Sending(Enum):
-    """The write side."""
-
-    OPEN = auto()  #: takes chunks
-    ENDING = auto()  #: the half-close follows the last chunk
-    ENDED = auto()  #: half-closed
-    CLOSED = auto()  #: the stream is closed
+_TAKES: Final = (Sending.OPEN, Sending.QUEUED)
 
 
 class AnyioTransport(Transport):
@@ -113,7 +105,7 @@ class AnyioTransport(Transport):
     # Writing
 
     def write(self, chunks: Sequence[Chunk]) -> bool:
-        if self._sending is Sending.OPEN:
+        if self._sending in _TAKES:
             size = self._queue.size
             self._queue.extend(chunks)
             self.bytes_written += self._queue.size - size
@@ -121,30 +113,34 @@ class AnyioTransport(Transport):
         return False
 
     def shutdown_write(self) -> bool:
-        if self._sending is Sending.OPEN:
-            self._sending = Sending.ENDING
+        if self._sending in _TAKES:
             self._start_sending()
+            self._move(SendingMove.END)
         return self._sending is not Sending.ENDING
 
     def _start_sending(self) -> None:
-        if self._writer is None:
+        if self._sending is Sending.OPEN:
+            self._move(SendingMove.QUEUE)
             self._writer = self._spawn(self._send)
+
+    def _move(self, move: SendingMove) -> None:
+        self._sending = advance(SENDING, self._sending, move)
 
     async def _send(self) -> None:
         try:
             while self._queue.size:
-                data = self._queue.take(_SEND_BYTES)
-                await self._stream.send(data)
+                await self._stream.send(self._queue.take(_SEND_BYTES))
                 if self.idle is not None:
                     self.idle.touch()
             if self._sending is Sending.ENDING:
                 await self._stream.send_eof()
-                self._sending = Sending.ENDED
         except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
             self._lose(_translated(error, "write"))
         else:
-            self._writer = None
-            self.loop.deliver(self.holder._owner, self.holder._transport_flushed)
+            if self._sending is not Sending.CLOSED:
+                self._move(SendingMove.FLUSH)
+                owner = self.holder._owner
+                self.loop.deliver(owner, self.holder._transport_flushed)
 
     # The end
 
@@ -157,7 +153,7 @@ class AnyioTransport(Transport):
     def abort(self) -> None:
         if self._sending is Sending.CLOSED:
             return
-        self._sending = Sending.CLOSED
+        self._move(SendingMove.CLOSE)
         self._queue = SendQueue()
         self.loop.detach(self)
         self.let_go()

@@ -9,6 +9,7 @@ import builtins
 import errno as errno_names
 import os
 import socket
+from enum import Enum
 from typing import ClassVar, Self
 
 AddressLike = str | bytes | None
@@ -270,12 +271,13 @@ class InvalidHandleTypeError(NetError, TypeError):
 
 
 class IllegalMoveError(NetError, RuntimeError):
-    """A socket was told to do what its state does not allow."""
+    """Something was told to do what its state does not allow."""
 
     code = "ERR_INVALID_STATE"
 
-    def __init__(self, state: str, move: str) -> None:
-        super().__init__(f"a socket that is {state} cannot take {move}")
+    def __init__(self, state: Enum, move: Enum) -> None:
+        kind = type(state).__name__
+        super().__init__(f"no move {move.name} from {kind}.{state.name}")
         self.state, self.move = state, move
 
 

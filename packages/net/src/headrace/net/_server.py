@@ -9,7 +9,6 @@ import errno
 import logging
 import socket
 from collections.abc import Callable, Coroutine, Generator, Hashable, Mapping
-from enum import Enum, auto
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
@@ -31,6 +30,7 @@ from headrace.net._options import (
     parse_listen,
 )
 from headrace.net._socket import Socket
+from headrace.net._state import LISTENING, Listening, ListeningMove, advance
 from headrace.net._tasks import TaskKeeper
 
 if TYPE_CHECKING:
@@ -41,20 +41,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("headrace.net")
 
+_ACTIVE: Final = (Listening.STARTING, Listening.LISTENING)
 #: Connections taken per event: enough for a burst, few enough to be fair to the others.
 ACCEPTS_PER_EVENT: Final = 32
 #: How long to wait when the process or the system is out of descriptors or memory.
 _EXHAUSTED_DELAY: Final = 0.25
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-
-
-class Listening(Enum):
-    """The life of a server."""
-
-    IDLE = auto()  #: does not listen
-    STARTING = auto()  #: a name is looked up, or ``listening`` is due
-    LISTENING = auto()  #: accepts connections
-    CLOSING = auto()  #: accepts no more; ``close`` comes with the last connection's
 
 
 class Server(ServerEvents):
@@ -129,7 +121,7 @@ class Server(ServerEvents):
             The server.
 
         Raises:
-            AlreadyListeningError: If it listens or is about to.
+            AlreadyListeningError: If it listens, is about to, or has not closed yet.
             BadPortError: If the port is none.
             InvalidArgValueError: If the arguments fit no form.
             NoRunningLoopError: If no loop runs.
@@ -137,11 +129,12 @@ class Server(ServerEvents):
         Source: spec H-030 to H-033, H-134.
         """
         parsed, callback = parse_listen(args, options)
-        if self._state in (Listening.STARTING, Listening.LISTENING):
+        if self._state is not Listening.IDLE:
             raise AlreadyListeningError
-        loop = self._loop = current()
+        loop = current()
+        self._move(ListeningMove.LISTEN)
+        self._loop = loop
         self._parent = loop.owner if loop.owner is not self else None
-        self._state = Listening.STARTING
         self._listen_error = None
         self._started = self._closed = None
         self._start_callback = callback
@@ -177,7 +170,7 @@ class Server(ServerEvents):
     def _fail_listen(self, error: Exception) -> None:
         if self._state is not Listening.STARTING:
             return  # closed in the meantime
-        self._state = Listening.IDLE
+        self._move(ListeningMove.FAIL)
         self._count()
         self._listen_error = error
         if self._start_callback is not None:
@@ -192,7 +185,7 @@ class Server(ServerEvents):
     def _begin(self, sock: socket.socket) -> None:
         if self._socket is not sock:
             return  # closed in the meantime
-        self._state = Listening.LISTENING
+        self._move(ListeningMove.BEGIN)
         self._accept_on()
         if self._started is not None:
             self._started.set()
@@ -286,14 +279,14 @@ class Server(ServerEvents):
         Source: spec H-034, H-135.
         """
         check_callback(callback)
-        if self._state not in (Listening.STARTING, Listening.LISTENING):
+        if self._state not in _ACTIVE:
             if callback is not None:
                 current().next_tick_for(self, callback, ServerNotRunningError())
             return self
         if callback is not None:
             self.once("close", partial(callback, None))
         self._stop_accepting()
-        self._state = Listening.CLOSING
+        self._move(ListeningMove.CLOSE)
         self._count()
         self._close_if_done()
         return self
@@ -320,7 +313,7 @@ class Server(ServerEvents):
     def abort(self) -> None:
         """Stop listening at once, in silence: the loop is ending."""
         self._stop_accepting()
-        self._state = Listening.IDLE
+        self._move(ListeningMove.ABORT)
 
     def _close_if_done(self) -> None:
         if not self._connections and self._loop is not None:
@@ -328,7 +321,7 @@ class Server(ServerEvents):
 
     def _emit_close(self) -> None:
         if self._state is Listening.CLOSING and not self._connections:
-            self._state = Listening.IDLE
+            self._move(ListeningMove.DONE)
             try:
                 self.emit("close")
             finally:
@@ -338,6 +331,9 @@ class Server(ServerEvents):
     def _destroy_connections(self) -> None:
         for connection in list(self._connections):
             connection.destroy()
+
+    def _move(self, move: ListeningMove) -> None:
+        self._state = advance(LISTENING, self._state, move)
 
     # Facts and settings
 
@@ -396,8 +392,7 @@ class Server(ServerEvents):
 
     def _count(self) -> None:
         """Hold the loop exactly while the server listens and is referenced."""
-        active = self._state in (Listening.STARTING, Listening.LISTENING)
-        counts = self._referenced and active
+        counts = self._referenced and self._state in _ACTIVE
         if counts != self._counted and self._loop is not None:
             self._counted = counts
             if counts:

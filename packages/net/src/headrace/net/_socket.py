@@ -23,11 +23,11 @@ from headrace.net._errors import (
     SocketError,
 )
 from headrace.net._guard import Guard
-from headrace.net._link import Link, LinkMove, advance
 from headrace.net._options import CONNECT_NAMES, SOCKET_NAMES, merge, parse_connect
 from headrace.net._receiver import Receiver
 from headrace.net._socket_base import SocketBase, handle_of
 from headrace.net._socket_transport import SocketTransport
+from headrace.net._state import LINK, Link, LinkMove, advance
 from headrace.net._tasks import TaskKeeper
 from headrace.net._transport import NOT_CONNECTED, Chunk, Transport
 from headrace.streams import Duplex
@@ -135,7 +135,7 @@ class Socket(SocketBase):
     def _connect(
         self, options: Mapping[str, Any], callback: Callable[..., object] | None
     ) -> Self:
-        link = advance(self._link, LinkMove.CONNECT)
+        link = advance(LINK, self._link, LinkMove.CONNECT)
         if self._link is Link.CLOSED:
             self._forget_connection()
         loop = self.loop()
@@ -213,7 +213,7 @@ class Socket(SocketBase):
         transport.loop.next_tick_for(self._owner, self._start_reading)
 
     def _use_transport(self, transport: Transport, move: LinkMove) -> None:
-        self._link = advance(self._link, move)
+        self._link = advance(LINK, self._link, move)
         self._transport = transport
         if self._receiver is not None:  # `consume` was called before there was one
             transport.on_data = self._receiver.data_received
@@ -311,7 +311,7 @@ class Socket(SocketBase):
     def _destroy(
         self, error: BaseException | None, callback: Callable[..., None]
     ) -> None:
-        self._link = advance(self._link, LinkMove.DESTROY)
+        self._link = advance(LINK, self._link, LinkMove.DESTROY)
         self._stop_idle_timer()
         if self._dial is not None:
             self._dial.abort()
@@ -335,7 +335,7 @@ class Socket(SocketBase):
         return True
 
     def _emit_close(self) -> None:
-        self._link = advance(self._link, LinkMove.CLOSE)
+        self._link = advance(LINK, self._link, LinkMove.CLOSE)
         waiter, server = self._closed_waiter, self._server
         try:
             self.emit("close")  # a listener may connect again

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from headrace.events.loop import NoRunningLoopError, Owner, Waiter
 from headrace.net._address import Address
 from headrace.net._events import SocketEvents
-from headrace.net._link import Link
 from headrace.net._listen import socket_from_descriptor
 from headrace.net._options import as_socket, check_callback, check_duration
+from headrace.net._state import Link
 from headrace.net._timeouts import IdleTimer
 from headrace.net._transport import NOT_CONNECTED, Chunk, Transport
 from headrace.streams import Duplex

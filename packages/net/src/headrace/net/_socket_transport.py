@@ -6,22 +6,14 @@ what a Protocol cannot: half-close exactly, send several chunks in one call, and
 reading after a failed send, so that an answer which the peer sent before it closed (a
 413, say) is not lost.
 
-The write side::
-
-    OPEN --the system takes less--> QUEUED --all sent--> OPEN
-    OPEN --shutdown_write--> ENDED      QUEUED --shutdown_write--> ENDING --> ENDED
-    any but CLOSED --a send fails--> FAILED
-    any --abort, reset, lost--> CLOSED
-
-After FAILED the read side goes on until it ends, fails or is paused; then the
-connection is lost with the error of the send. (Paused: a reader that waits for its
-writes to be flushed would wait for ever.)
+`_state.py` has the table of its write side. After FAILED the read side goes on until it
+ends, fails or is paused; then the connection is lost with the error of the send.
+(Paused: a reader that waits for its writes to be flushed would wait for ever.)
 """
 
 import errno
 import socket
 from collections.abc import Sequence
-from enum import Enum, auto
 from typing import Final
 
 from headrace.events.loop import Loop
@@ -29,6 +21,7 @@ from headrace.net import _sockopts
 from headrace.net._address import Address, from_sockaddr
 from headrace.net._errors import SocketError
 from headrace.net._send_queue import MAX_PIECES, Chunk, SendQueue
+from headrace.net._state import SENDING, Sending, SendingMove, advance
 from headrace.net._transport import Holder, OnData, Transport
 
 #: One receive buffer serves all connections of a loop: a callback copies what it keeps.
@@ -42,6 +35,7 @@ _AGAIN: Final = (BlockingIOError, InterruptedError)
 _PEER_GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED})
 _HAS_SENDMSG: Final = hasattr(socket.socket, "sendmsg")
 
+_OPEN: Final = Sending.OPEN
 _BUFFER_KEY: Final = "headrace.net receive buffer"
 
 
@@ -52,21 +46,6 @@ def receive_buffer(loop: Loop) -> memoryview:
         view = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
         loop.locals[_BUFFER_KEY] = view
     return view
-
-
-class Writing(Enum):
-    """The write side of a connection."""
-
-    OPEN = auto()  #: nothing waits; a write goes straight to the system
-    QUEUED = auto()  #: the rest of a write waits until the system takes more
-    ENDING = auto()  #: as QUEUED, and the half-close follows
-    ENDED = auto()  #: half-closed
-    FAILED = auto()  #: a send failed; the read side may go on
-    CLOSED = auto()  #: the socket is closed
-
-
-# A member of an Enum is slow to look up on the hot path (Python 3.11).
-_OPEN: Final = Writing.OPEN
 
 
 class SocketTransport(Transport):
@@ -88,10 +67,10 @@ class SocketTransport(Transport):
         "_queue",
         "_read_ended",
         "_remote",
+        "_sending",
         "_socket",
         "_wanted",
         "_watched",
-        "_writing",
     )
 
     def __init__(
@@ -111,7 +90,7 @@ class SocketTransport(Transport):
         self._wanted = False
         self._watched = False
         self._read_ended = False
-        self._writing = _OPEN
+        self._sending = _OPEN
         self._queue: SendQueue | None = None
         self._failure: Exception | None = None
         self._remote = remote
@@ -129,7 +108,7 @@ class SocketTransport(Transport):
 
     def pause_reading(self) -> None:
         self._wanted = False
-        if self._writing is Writing.FAILED:
+        if self._sending is Sending.FAILED:
             self.loop.next_tick_for(self.holder._owner, self._lose, self._failure)
 
     def _readable(self) -> None:
@@ -155,7 +134,7 @@ class SocketTransport(Transport):
         self._read_ended = True
         self._unwatch_readable()
         self.loop.deliver(self.holder._owner, self.holder._transport_ended)
-        if self._writing is Writing.FAILED:
+        if self._sending is Sending.FAILED:
             self.loop.deliver(self.holder._owner, self._lose, self._failure)
 
     def _read_failed(self, error: OSError) -> None:
@@ -171,7 +150,7 @@ class SocketTransport(Transport):
     # Writing
 
     def write(self, chunks: Sequence[Chunk]) -> bool:
-        if self._writing is not _OPEN:
+        if self._sending is not _OPEN:
             return self._enqueue(chunks)
         try:
             if len(chunks) == 1:
@@ -191,7 +170,7 @@ class SocketTransport(Transport):
         if sent == total:
             return True
         self._queue = SendQueue(chunks, sent)
-        self._writing = Writing.QUEUED
+        self._move(SendingMove.QUEUE)
         self.loop.watch_writable(self._socket, self._writable)
         return False
 
@@ -233,22 +212,23 @@ class SocketTransport(Transport):
     def _flushed(self) -> None:
         self._queue = None
         self.loop.unwatch_writable(self._socket)
-        if self._writing is Writing.ENDING:
+        self._move(SendingMove.FLUSH)
+        if self._sending is Sending.ENDED:
             self._send_fin()
-        else:
-            self._writing = _OPEN
         self.loop.deliver(self.holder._owner, self.holder._transport_flushed)
 
     def shutdown_write(self) -> bool:
-        if self._writing is Writing.QUEUED:
-            self._writing = Writing.ENDING
-            return False
-        if self._writing is _OPEN:
+        if self._sending is Sending.QUEUED:
+            self._move(SendingMove.END)
+        elif self._sending is _OPEN:
+            self._move(SendingMove.END)
             self._send_fin()
-        return True
+        return self._sending is not Sending.ENDING
+
+    def _move(self, move: SendingMove) -> None:
+        self._sending = advance(SENDING, self._sending, move)
 
     def _send_fin(self) -> None:
-        self._writing = Writing.ENDED
         try:
             self._socket.shutdown(socket.SHUT_WR)
         except OSError as error:
@@ -260,7 +240,7 @@ class SocketTransport(Transport):
         if self._queue is not None:
             self._queue = None
             self.loop.unwatch_writable(self._socket)
-        self._writing = Writing.FAILED
+        self._move(SendingMove.FAIL)
         self._failure = SocketError.from_exception(error, "write")
         reading = self._wanted and not self._read_ended
         if not (reading and error.errno in _PEER_GONE):
@@ -281,7 +261,7 @@ class SocketTransport(Transport):
         if self._queue is not None:
             self._queue = None
             self.loop.unwatch_writable(self._socket)
-        self._writing = Writing.CLOSED
+        self._move(SendingMove.CLOSE)
         self.loop.detach(self)
         self._socket.close()
         self.let_go()
@@ -292,7 +272,7 @@ class SocketTransport(Transport):
         self.abort()
 
     def _is_closed(self) -> bool:
-        return self._writing is Writing.CLOSED
+        return self._sending is Sending.CLOSED
 
     # Facts
 
