@@ -165,22 +165,12 @@ class ServerConnection(Wire):
         request.url = head.target
         if server.join_duplicate_headers:
             request.join_duplicate_headers = True
-        if head.host_error is not None and server.require_host_header:
-            self._refuse(400)
-        elif 0 < server.max_requests_per_socket < self._requests:
-            server.emit("drop_request", request, self.net_socket)
-            self._refuse(503)
-        elif head.method == "CONNECT" or (
-            head.upgrade and server.takes_upgrade(request)
-        ):
-            self._begin_switch(request)
-        else:
-            if head.upgrade:
-                self.parser.decline_upgrade()
-            self._begin_exchange(request, head)
-
-    def _begin_exchange(self, request: IncomingMessage, head: RequestHead) -> None:
-        server = self.server
+        if (
+            head.upgrade
+            or head.host_error is not None
+            or server.max_requests_per_socket
+        ) and self._turns_away(request, head):
+            return
         response = server.server_response_class(request, self)
         response._owner = self
         response._keep = head.keep_alive
@@ -198,6 +188,24 @@ class ServerConnection(Wire):
                 server.emit(event, request, response)
             except Exception as error:
                 self.take_exception(error, response)
+
+    def _turns_away(self, request: IncomingMessage, head: RequestHead) -> bool:
+        """Deal with a request that gets no exchange: refused, or leaving HTTP."""
+        server = self.server
+        if head.host_error is not None and server.require_host_header:
+            self._refuse(400)
+        elif 0 < server.max_requests_per_socket < self._requests:
+            server.emit("drop_request", request, self.net_socket)
+            self._refuse(503)
+        elif head.method == "CONNECT" or (
+            head.upgrade and server.takes_upgrade(request)
+        ):
+            self._begin_switch(request)
+        else:
+            if head.upgrade:
+                self.parser.decline_upgrade()
+            return False
+        return True
 
     def _expectation(self, head: RequestHead, response: ServerResponse) -> str | None:
         """Answer an Expect header; return the event to emit, if any (H-024, X-012)."""

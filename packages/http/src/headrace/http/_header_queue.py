@@ -12,6 +12,8 @@ from typing import Final, Self
 
 from headrace.http._errors import HeadersSentError, InvalidArgTypeError
 from headrace.http._headers import (
+    KNOWN_NAMES,
+    NOT_TEXT,
     Fields,
     Headers,
     HeaderValue,
@@ -172,8 +174,9 @@ class HeaderQueue(Writable):
         if type(headers) is dict and not self._fields and not self._removed:
             fields: Fields = {}
             for name, value in headers.items():
-                fields[lower_name(name)] = (name, value)
-                check_value(name, value)
+                fields[KNOWN_NAMES.get(name) or lower_name(name)] = (name, value)
+                if type(value) is not str or NOT_TEXT.search(value) is not None:
+                    check_value(name, value)
             if len(fields) == len(headers):
                 self._fields = fields
                 return

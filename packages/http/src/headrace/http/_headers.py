@@ -30,9 +30,9 @@ Fields = dict[
 # token = 1*tchar (RFC 9110 section 5.6.2)
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # What a field value and a reason phrase may hold (RFC 9110 section 5.5, H-132).
-_NOT_TEXT: Final = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
+NOT_TEXT: Final = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 # Names repeat from message to message: the check of a name that was seen is a look-up.
-_KNOWN_NAMES: Final[dict[str, str]] = {}
+KNOWN_NAMES: Final[dict[str, str]] = {}
 _KNOWN_NAMES_MAX: Final = 1024
 
 
@@ -48,19 +48,19 @@ def lower_name(name: str) -> str:
         InvalidTokenError: If `name` is not an HTTP token.
     """
     try:
-        return _KNOWN_NAMES[name]
+        return KNOWN_NAMES[name]
     except (KeyError, TypeError):
         pass
     if not is_token(name):
         raise InvalidTokenError("a header name", name)
-    if len(_KNOWN_NAMES) < _KNOWN_NAMES_MAX:
-        _KNOWN_NAMES[name] = name.lower()
+    if len(KNOWN_NAMES) < _KNOWN_NAMES_MAX:
+        KNOWN_NAMES[name] = name.lower()
     return name.lower()
 
 
 def check_text(what: str, text: str) -> None:
     """Raise InvalidCharError if `text` may not stand in a head."""
-    if _NOT_TEXT.search(text) is not None:
+    if NOT_TEXT.search(text) is not None:
         raise InvalidCharError(what, text)
 
 
@@ -84,7 +84,7 @@ def value_text(name: str, value: object) -> str:
         raise InvalidArgTypeError(
             f"the value of header {name!r}", "text, bytes, a number or a list", value
         )
-    if _NOT_TEXT.search(text) is not None:
+    if NOT_TEXT.search(text) is not None:
         raise InvalidCharError(f"the value of header {name!r}", text)
     return text
 
@@ -92,7 +92,7 @@ def value_text(name: str, value: object) -> str:
 def check_value(name: str, value: object) -> None:
     """Validate a field value or each item of a list of values."""
     if type(value) is str:
-        if _NOT_TEXT.search(value) is not None:
+        if NOT_TEXT.search(value) is not None:
             raise InvalidCharError(f"the value of header {name!r}", value)
     elif isinstance(value, (list, tuple)):
         for item in value:
