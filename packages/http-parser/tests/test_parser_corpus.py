@@ -111,8 +111,10 @@ def make_case(name: str, side: str, settings: str, text: str) -> Case:
             case.finished = True
         elif key == "insecure":
             case.insecure = True
-        elif key == "accept" or key == "decline":
-            case.upgrade = key
+        elif key == "accept":
+            case.upgrade = "accept"
+        elif key == "decline":
+            case.upgrade = "decline"
         else:
             pytest.fail(f"{name}: unknown setting {word!r}")
     return case

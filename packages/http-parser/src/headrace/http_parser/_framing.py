@@ -159,7 +159,8 @@ def read_framing(lowered: bytes, *, insecure: bool) -> Framing:
     except HTTPParserError as error:
         error.bytes_parsed = field.start(2) if field else 0
         raise
-    return Framing(None, transfer, field is not None and field[0] in _PLAIN_CHUNKED)
+    plain = codings == [b"chunked"] and field is not None and field[0] in _PLAIN_CHUNKED
+    return Framing(None, transfer, plain)
 
 
 def _refuse_second(name: bytes, refused: bool) -> None:
