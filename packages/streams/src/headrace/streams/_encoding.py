@@ -69,7 +69,7 @@ def normalize(encoding: object) -> str:
     return _normalize(encoding)
 
 
-def encode_text(text: str, encoding: str = "utf-8") -> bytes:
+def encode_text(text: str, encoding: object = "utf-8") -> bytes:
     """Return the bytes of `text`.
 
     For `hex` and `base64` it stops at, respectively leaves out, what is no digit.

@@ -26,17 +26,16 @@ class Pipe:
     Attributes:
         source: Where from.
         destination: Where to.
-        write: The destination's method.
         waiting: Whether the destination has yet to emit ``drain``.
     """
 
     __slots__ = (
         "_end",
         "_listens_for_drain",
+        "_write",
         "destination",
         "source",
         "waiting",
-        "write",
     )
 
     def __init__(self, source: "Readable", destination: "Writable", *, end: bool):
@@ -45,7 +44,7 @@ class Pipe:
         self.waiting = False
         self._listens_for_drain = False
         self._end = end and not destination._is_stdio
-        self.write = destination.write
+        self._write = destination.write
 
     def start(self) -> None:
         """Join the two; the first data come with the next tick."""
@@ -56,21 +55,21 @@ class Pipe:
             source.loop().next_tick_for(source._owner, self._on_end)
         else:
             source.once("end", self._on_end)
-        source.on("close", self._on_source_close)
+        source.on("close", self._part)
         # The monitor does not count as a listener: an error that nobody else handles
         # stays unhandled.
         destination.on(error_monitor, self._on_error)
         destination.once("close", self._on_destination_gone)
         destination.once("finish", self._on_destination_gone)
-        source.on("data", self._on_data)
+        source.on("data", self.carry)
         if source.listener_count("data") == 1:
             state.only_pipe = self
-        destination.emit("pipe", source)
         source.resume()
         if destination.writable_need_drain:
-            self.hold_back()
+            self._hold_back()
+        destination.emit("pipe", source)
 
-    def stop(self) -> None:
+    def detach(self) -> None:
         """Separate the two and leave no listener behind."""
         source, destination = self.source, self.destination
         state = source._readable_state
@@ -79,9 +78,9 @@ class Pipe:
         state.pipes.remove(self)
         if state.only_pipe is self:
             state.only_pipe = None
-        source.off("data", self._on_data)
+        source.off("data", self.carry)
         source.off("end", self._on_end)
-        source.off("close", self._on_source_close)
+        source.off("close", self._part)
         destination.off(error_monitor, self._on_error)
         destination.off("close", self._on_destination_gone)
         destination.off("finish", self._on_destination_gone)
@@ -91,13 +90,18 @@ class Pipe:
             self.waiting = False
             if self._may_go_on(state):
                 move_flow(source, state, FlowMove.DRAINED)
-        destination.emit("unpipe", source)
 
-    def _on_data(self, chunk: Any) -> None:
-        if self.write(chunk) is False:
-            self.hold_back()
+    def carry(self, chunk: Any) -> None:
+        """Write one chunk; a destination that refuses it has failed."""
+        try:
+            room = self._write(chunk)
+        except Exception as error:
+            self.destination.destroy(error)
+        else:
+            if room is False:
+                self._hold_back()
 
-    def hold_back(self) -> None:
+    def _hold_back(self) -> None:
         """Hold the source back until the destination has drained."""
         self.waiting = True
         if not self._listens_for_drain:
@@ -118,9 +122,11 @@ class Pipe:
         state = source._readable_state
         if state is not None and self._may_go_on(state):
             state.flow = advance(FLOW, _WAITING, FlowMove.DRAINED)
-            source.emit("resume")
-            # At once: ``drain`` comes from a tick or the loop, never inside a write.
-            flow(source, state)
+            try:
+                source.emit("resume")
+            finally:
+                # At once: ``drain`` comes from a tick or the loop, not inside a write.
+                flow(source, state)
 
     @staticmethod
     def _may_go_on(state: "ReadableState") -> bool:
@@ -128,12 +134,15 @@ class Pipe:
         return state.flow is _WAITING and not any(pipe.waiting for pipe in state.pipes)
 
     def _on_end(self) -> None:
-        self.stop()
+        self._part()
         if self._end:
             self.destination.end()
 
-    def _on_source_close(self) -> None:
-        self.stop()
+    def _part(self) -> None:
+        state = self.source._readable_state
+        if state is not None and self in state.pipes:
+            self.detach()
+            self.destination.emit("unpipe", self.source)
 
     def _on_destination_gone(self) -> None:
         self.source.unpipe(self.destination)

@@ -152,19 +152,19 @@ class Readable(ReadableEvents):
             return self._push_with_care(chunk, encoding)
         state.reading = False
         buffer = state.buffer
+        if not state.more_due:
+            _reading.read_more(self, state)
         if state.flow is _FLOWING and not buffer.length and not state.calling:
             pipe = state.only_pipe
             if pipe is None:
                 _reading.give(self, state, chunk)
-            elif pipe.write(chunk) is False:
-                pipe.hold_back()
+            else:
+                pipe.carry(chunk)
         else:
             buffer.chunks.append(chunk)
             buffer.length += 1 if state.object_mode else len(chunk)
             if state.need_readable:
                 _reading.emit_readable(self, state)
-        if not state.more_due:
-            _reading.read_more(self, state)
         return not buffer.length or (
             buffer.length < state.high_water_mark and state.side is _OPEN
         )
@@ -185,17 +185,18 @@ class Readable(ReadableEvents):
             return False
         buffer = state.buffer
         state.swallowed = not chunk and bool(given)
+        if state.side is _OPEN:
+            _reading.read_more(self, state)
         if state.object_mode or chunk:
             if state.side is not _OPEN:
                 _destroy.fail(self, PushAfterEOFError())
                 return False
             if state.flow is _FLOWING and not buffer.length and not state.calling:
-                _reading.give(self, state, chunk)
+                _reading.give(self, state, chunk)  # a pipe is a listener, too
             else:
                 buffer.append(chunk, 1 if state.object_mode else len(chunk))
                 if state.need_readable:
                     _reading.emit_readable(self, state)
-        _reading.read_more(self, state)
         return state.side is _OPEN and (
             buffer.length < state.high_water_mark or not buffer.length
         )
@@ -455,9 +456,11 @@ class Readable(ReadableEvents):
         if destination is not None:
             chosen = chosen[:1]
         for pipe in chosen:
-            pipe.stop()
+            pipe.detach()
         if chosen and not state.pipes:
             self.pause()
+        for pipe in chosen:
+            pipe.destination.emit("unpipe", self)
         return self
 
     def __aiter__(self) -> "ReadableIterator":

@@ -112,19 +112,38 @@ def emit_readable(stream: "Readable", state: "ReadableState") -> None:
 
 def emit_readable_now(stream: "Readable", state: "ReadableState") -> None:
     """Emit ``readable`` if there is reason to, then let a flow go on."""
-    if _is_running(stream) and (state.buffer.length or state.side is not _OPEN):
-        state.readable_due = False
-        stream.emit("readable")
-    state.need_readable = (
-        state.flow is not _FLOWING
-        and state.side is _OPEN
-        and state.buffer.length <= state.high_water_mark
-    )
-    flow(stream, state)
+    try:
+        if _is_running(stream) and (state.buffer.length or state.side is not _OPEN):
+            state.readable_due = False
+            stream.emit("readable")
+    finally:
+        state.need_readable = (
+            state.flow is not _FLOWING
+            and state.side is _OPEN
+            and state.buffer.length <= state.high_water_mark
+        )
+        flow(stream, state)
 
 
 def flow(stream: "Readable", state: "ReadableState") -> None:
     """Give away what is there, and what comes at once, while the mode is flowing."""
+    if state.flow is not _FLOWING:
+        return
+    try:
+        _flow(stream, state)
+    except BaseException:
+        # A listener has raised. That is reported, and the next chunk still comes.
+        stream.loop().next_tick_for(stream._owner, flow, stream, state)
+        raise
+    if state.buffer.length:
+        return
+    if state.side is _OPEN:
+        state.need_readable = True
+    else:
+        consumed(stream, state)
+
+
+def _flow(stream: "Readable", state: "ReadableState") -> None:
     buffer = state.buffer
     chunks = buffer.chunks
     while state.flow is _FLOWING:
@@ -139,25 +158,22 @@ def flow(stream: "Readable", state: "ReadableState") -> None:
             buffer.length -= 1 if state.object_mode else len(chunk)
         pipe = state.only_pipe
         if pipe is None:
-            give(stream, state, chunk)
-        elif pipe.write(chunk) is False:
-            pipe.hold_back()
-    if chunks:
-        return
-    if state.side is _OPEN:
-        state.need_readable = True
-    else:
-        consumed(stream, state)
+            state.did_read = True
+            stream.emit("data", chunk)
+        else:
+            pipe.carry(chunk)
 
 
 def give(stream: "Readable", state: "ReadableState", chunk: Any) -> None:
-    """Give `chunk` to the ``data`` listeners; nobody gets it if there are none."""
+    """Give `chunk`, which is being pushed, to the ``data`` listeners.
+
+    What they raise is reported: it must not look like a failure of the one who pushes.
+    """
     state.did_read = True
-    pipe = state.only_pipe
-    if pipe is None:
+    try:
         stream.emit("data", chunk)
-    elif pipe.write(chunk) is False:
-        pipe.hold_back()
+    except Exception as error:
+        stream.loop().report(error, stream, stream._owner)
 
 
 def start_flow(stream: "Readable", state: "ReadableState") -> None:
@@ -171,8 +187,10 @@ def _resume(stream: "Readable", state: "ReadableState") -> None:
     state.resume_due = False
     if not _is_running(stream):
         return
-    stream.emit("resume")
-    flow(stream, state)
+    try:
+        stream.emit("resume")
+    finally:
+        flow(stream, state)
 
 
 def move_flow(stream: "Readable", state: "ReadableState", move: FlowMove) -> bool:
@@ -222,7 +240,10 @@ def ended(stream: "Readable", state: "ReadableState") -> None:
     else:
         state.need_readable = False
         state.readable_due = True
-        emit_readable_now(stream, state)
+        try:
+            emit_readable_now(stream, state)
+        except Exception as error:  # as in `give`
+            stream.loop().report(error, stream, stream._owner)
 
 
 def consumed(stream: "Readable", state: "ReadableState") -> None:

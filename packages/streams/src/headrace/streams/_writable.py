@@ -283,7 +283,7 @@ class Writable(WritableEvents):
             encoding, callback = None, encoding
         if callback is not None and not callable(callback):
             raise InvalidArgTypeError("callback", "callable", callback)
-        error: BaseException | None = None
+        error: Any = None
         if chunk is not None:
             if state.side is _OPEN:
                 self.write(chunk, encoding)

@@ -10,7 +10,7 @@ __all__ = ["Entry", "WritableState", "WriteCallback"]
 
 _OPEN: Final = Writing.OPEN
 
-WriteCallback = Callable[[BaseException | None], object]
+WriteCallback = Callable[[Exception | None], object]
 #: A chunk that waits: the chunk, its encoding, its length, the user's callback.
 Entry = tuple[Any, str, int, WriteCallback | None]
 

@@ -6,7 +6,7 @@ Source: H-163.
 from collections.abc import Callable
 from functools import partial
 from inspect import iscoroutine
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from headrace.streams import _destroy
 from headrace.streams._errors import MultipleCallbackError, StreamDestroyedError
@@ -156,10 +156,11 @@ def drop(stream: "Writable", state: "WritableState") -> None:
     collect(state)  # what is in flight comes first, then what waits behind it
     unwritten = state.written
     unwritten += [entry[3] for entry in state.queue if entry[3] is not None]
+    reason: Any = stream._errored
     for callback in unwritten:
-        tell(callback, stream._errored or StreamDestroyedError("write"))
+        tell(callback, reason or StreamDestroyedError("write"))
     for callback in state.on_finish:
-        tell(callback, stream._errored or StreamDestroyedError("end"))
+        tell(callback, reason or StreamDestroyedError("end"))
     state.written, state.on_finish = [], []
     state.queue.clear()
     state.length = 0
