@@ -78,6 +78,7 @@ class _AsyncSource(Readable):
         super().__init__(options)
         self._iterator = iterator
         self._task: Task | None = None
+        self._asking = False  # the iterator is at work
         self._room: Waiter[None] | None = None  # while nobody wants more
 
     def _read(self, size: int) -> None:
@@ -89,11 +90,14 @@ class _AsyncSource(Readable):
     async def _run(self) -> None:
         try:
             while not self.destroyed:
+                self._asking = True
                 try:
                     chunk = await anext(self._iterator)
                 except StopAsyncIteration:
                     self.push(None)
                     return
+                finally:
+                    self._asking = False
                 if chunk is None:
                     raise NullValuesError
                 if not self.push(chunk) and not self.destroyed:
@@ -112,8 +116,15 @@ class _AsyncSource(Readable):
 
     async def _close(self) -> None:
         close = getattr(self._iterator, "aclose", None)
-        if close is not None:
+        if close is None:
+            return
+        try:
             await close()
+        except BaseExceptionGroup as group:
+            # A task group of trio wraps the GeneratorExit that passes through it.
+            rest = group.split(GeneratorExit)[1]
+            if rest is not None:
+                raise rest from None
 
     async def _destroy(
         self, error: BaseException | None, callback: Callable[..., None]
@@ -123,7 +134,7 @@ class _AsyncSource(Readable):
         else:
             if self._room is not None:
                 self._room.set()
-            else:
+            elif self._asking:
                 self._task.cancel()
             await self._task.wait()
         if error is not None:

@@ -32,7 +32,7 @@ class ReadableIterator:
         return self
 
     def __anext__(self) -> "Coroutine[Any, Any, Any]":
-        return self._reader.next()
+        return self._reader.next(holder=self)
 
     async def aclose(self) -> None:
         """Leave the loop: destroy the stream unless it has ended."""
@@ -72,8 +72,12 @@ class Reader:
         self._error: BaseException | None = None
         self._stop: Callable[[], None] | None = None
 
-    async def next(self, most: int | None = None) -> Any:
+    async def next(self, most: int | None = None, holder: object = None) -> Any:
         """Return the next data, at most as much as is asked for.
+
+        Args:
+            most: How much; None for all that is there.
+            holder: An iterator that must not be let go while this waits.
 
         Raises:
             StopAsyncIteration: At the end.
