@@ -11,7 +11,7 @@ from headrace.streams._stream import Stream
 
 __all__ = ["finished", "watch"]
 
-FinishedCallback = Callable[[BaseException | None], object]
+FinishedCallback = Callable[[Exception | None], object]
 
 
 class Watch:
@@ -46,7 +46,8 @@ class Watch:
         stream.on("finish", self._on_progress)
         stream.on("error", self._on_error)
         stream.on("close", self._on_close)
-        if self._is_complete() or stream.closed:
+        failed = stream.errored is not None and not stream.destroyed
+        if failed or stream.closed or self._is_complete():
             stream.loop().next_tick_for(stream._owner, self._on_close)
 
     def stop(self) -> None:
@@ -66,7 +67,7 @@ class Watch:
             and (not self._writable or stream.writable_finished)
         )
 
-    def _settle(self, error: BaseException | None) -> None:
+    def _settle(self, error: Any) -> None:
         callback = self._callback
         if callback is not None:
             self.stop()

@@ -25,7 +25,7 @@ from headrace.streams._writable import Writable
 
 __all__ = ["Pipeline", "is_stage_function", "pipeline"]
 
-PipelineCallback = Callable[[BaseException | None], object]
+PipelineCallback = Callable[[Exception | None], object]
 
 
 def pipeline(
@@ -243,7 +243,7 @@ class Pipeline:
                 stage.stop = None
             _destroy_quietly(stage.stream, None)
 
-    def _settle(self, error: BaseException | None) -> None:
+    def _settle(self, error: Any) -> None:
         callback, self._callback = self._callback, None
         if callback is None:
             return
