@@ -112,7 +112,11 @@ class SocketTransport(Transport):
             self.loop.next_tick_for(self.holder._owner, self._lose, self._failure)
 
     def _readable(self) -> None:
-        if not self._wanted:
+        if self.loop.ticks:
+            # Before the bytes are taken: a tick may pause or close the socket, or give
+            # it to somebody for whom they are not meant.
+            self.loop.drain()
+        if not self._wanted or self._is_closed():
             self._unwatch_readable()
             return
         try:
