@@ -12,6 +12,7 @@ from headrace.agent._errors import (
     SocketClosedError,
     UnknownOptionError,
 )
+from headrace.agent._lease import Lease
 from headrace.agent._options import AgentOptions, ConnectOptions
 from headrace.agent._protocols import ConnectionCallback, PooledRequest
 from headrace.agent._version import __version__
@@ -26,6 +27,7 @@ __all__ = [
     "InvalidArgTypeError",
     "InvalidArgValueError",
     "InvalidReturnValueError",
+    "Lease",
     "OutOfRangeError",
     "PooledRequest",
     "RequestPendingError",

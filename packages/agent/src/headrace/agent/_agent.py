@@ -1,12 +1,13 @@
 """Agent: the emitter that people hold; the pools behind it belong to the loops."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from headrace import net
 from headrace.agent._events import AgentEvents
 from headrace.agent._key import name_of
+from headrace.agent._lease import Lease
 from headrace.agent._loop_pool import LoopPool
 from headrace.agent._options import (
     OPTION_NAMES,
@@ -17,8 +18,8 @@ from headrace.agent._options import (
     connect_options,
     merge,
 )
-from headrace.agent._pool import Limits
-from headrace.agent._watch import destroy
+from headrace.agent._settings import AgentSettings, Setting, check_timeout
+from headrace.agent._watch import Watch, destroy
 from headrace.events.loop import current
 from headrace.net import Socket
 
@@ -31,49 +32,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Agent"]
 
-T = TypeVar("T")
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
-class AgentSettings(Limits):
-    """What an agent can be told, besides how to connect."""
-
-    __slots__ = ("agent_keep_alive_timeout_buffer", "keep_alive_msecs", "timeout")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.keep_alive_msecs: float = 1000
-        self.timeout: float | None = None
-        self.agent_keep_alive_timeout_buffer: float = 1.0
-
-
-class Setting(Generic[T]):
-    """A checked attribute of an Agent; a change counts for later decisions."""
-
-    def __init__(self, check: Callable[[str, object], T], doc: str) -> None:
-        self._check = check
-        self._name = ""
-        self.__doc__ = doc
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    @overload
-    def __get__(self, agent: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, agent: "Agent", owner: type) -> T: ...
-    def __get__(self, agent: "Agent | None", owner: type) -> "Self | T":
-        if agent is None:
-            return self
-        value: T = getattr(agent._settings, self._name)
-        return value
-
-    def __set__(self, agent: "Agent", value: T) -> None:
-        setattr(agent._settings, self._name, self._check(self._name, value))
-
-
-def _check_timeout(name: str, value: object) -> float | None:
-    return None if value is None else check_duration(name, value)
+def _unwrap(view: "dict[str, list[Watch]]") -> dict[str, list[Socket]]:
+    return {name: [each.socket for each in watches] for name, watches in view.items()}
 
 
 class Agent(AgentEvents):
@@ -120,7 +83,7 @@ class Agent(AgentEvents):
     max_free_sockets = Setting(check_count, "Greatest number of free ones (H-094).")
     max_total_sockets = Setting(check_count, "Greatest number of all (X-057).")
     scheduling = Setting(check_scheduling, "Which free socket comes first (X-058).")
-    timeout = Setting(_check_timeout, "Idle time of sockets (X-059).")
+    timeout = Setting(check_timeout, "Idle time of sockets (X-059).")
     agent_keep_alive_timeout_buffer = Setting(
         check_duration, "Subtracted from what the peer announces (X-060)."
     )
@@ -138,9 +101,8 @@ class Agent(AgentEvents):
         super().__init__()
         self._settings: Final = AgentSettings()
         given = merge(self.option_names, options, keywords)
-        for name in AgentSettings.__slots__ + Limits.__slots__:
-            if name in given:
-                setattr(self, name, given.pop(name))
+        for name in AgentSettings.names & given.keys():
+            setattr(self, name, given.pop(name))
         # They override those of every request.
         self._connect_options: Final = given
 
@@ -184,7 +146,7 @@ class Agent(AgentEvents):
 
         Source: H-098, H-101.
         """
-        pool = self._pool()
+        pool = current().locals.get(self)
         if pool is None:
             destroy(socket)
         else:
@@ -224,8 +186,7 @@ class Agent(AgentEvents):
     @property
     def options(self) -> Mapping[str, Any]:
         """What the agent was told: its settings, and the connect options given."""
-        names = sorted(AgentSettings.__slots__ + Limits.__slots__)
-        settings = {name: getattr(self, name) for name in names}
+        settings = {name: getattr(self, name) for name in AgentSettings.names}
         return MappingProxyType({**self._connect_options, **settings})
 
     @property
@@ -235,7 +196,7 @@ class Agent(AgentEvents):
         Source: H-095.
         """
         pool = self._pool()
-        return {} if pool is None else pool.books.sockets()
+        return {} if pool is None else _unwrap(pool.books.sockets())
 
     @property
     def free_sockets(self) -> dict[str, list[Socket]]:
@@ -244,7 +205,7 @@ class Agent(AgentEvents):
         Source: H-095.
         """
         pool = self._pool()
-        return {} if pool is None else pool.books.free_sockets()
+        return {} if pool is None else _unwrap(pool.books.free_sockets())
 
     @property
     def requests(self) -> "dict[str, list[PooledRequest]]":
@@ -314,9 +275,10 @@ class Agent(AgentEvents):
         Source: H-098, H-099, H-104.
         """
         if isinstance(socket, Socket):
-            socket.set_keep_alive(True, self.keep_alive_msecs / 1000)
+            settings = self._settings
+            socket.set_keep_alive(True, settings.keep_alive_msecs / 1000)
             socket.unref()
-            timeout = self.timeout or None
+            timeout = settings.timeout or None
             if socket.timeout != timeout:
                 socket.set_timeout(timeout or 0)
         return True
@@ -330,6 +292,17 @@ class Agent(AgentEvents):
             socket.ref()
 
     # Python's way
+
+    def lease(self, options: Mapping[str, Any] = _NOTHING) -> Lease:
+        """Return a context manager that gives a socket to its `async with` block.
+
+        The block begins when the socket is connected, and raises why there is none. The
+        socket is given back at the end, or closed if the block raises.
+
+        Args:
+            options: As for `add_request`.
+        """
+        return Lease(self, options)
 
     async def __aenter__(self) -> Self:
         return self

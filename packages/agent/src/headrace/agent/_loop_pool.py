@@ -9,9 +9,8 @@ Source: H-019, H-097 to H-104.
 
 import inspect
 import math
-from collections import deque
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from headrace.agent._attempt import Attempt
 from headrace.agent._errors import (
@@ -19,10 +18,21 @@ from headrace.agent._errors import (
     InvalidReturnValueError,
     SocketClosedError,
 )
-from headrace.agent._pool import Claim, Connection, Do, Pool, Steps, idle_limit
+from headrace.agent._pool import (
+    CLOSE,
+    CONNECT,
+    HAND_OVER,
+    REST,
+    Claim,
+    Connection,
+    Do,
+    Pool,
+    Steps,
+    idle_limit,
+)
 from headrace.agent._protocols import PooledRequest
 from headrace.agent._state import State
-from headrace.agent._watch import Watch, destroy
+from headrace.agent._watch import Watch, destroy, error_of
 from headrace.events import EventEmitter
 from headrace.events.loop import Loop, Timer
 from headrace.net import Socket
@@ -32,8 +42,13 @@ if TYPE_CHECKING:
 
 __all__ = ["LoopPool", "Place"]
 
-Place: TypeAlias = Connection[Socket, PooledRequest]
-Ticket: TypeAlias = Claim[Socket, PooledRequest]
+Place: TypeAlias = Connection[Watch, PooledRequest]
+Ticket: TypeAlias = Claim[Watch, PooledRequest]
+
+_GONE: Final = State.GONE
+_PROMISED: Final = State.PROMISED
+_RESTING: Final = State.RESTING
+_WORKING: Final = State.WORKING
 
 
 class LoopPool:
@@ -60,9 +75,9 @@ class LoopPool:
     def __init__(self, agent: "Agent", loop: Loop) -> None:
         self._agent = agent
         self._loop = loop
-        self.books: Pool[Socket, PooledRequest] = Pool(agent._settings)
+        self.books: Pool[Watch, PooledRequest] = Pool(agent._settings)
         self._watches: dict[Socket, Watch] = {}
-        self._todo: deque[tuple[Do, Place]] = deque()
+        self._todo: list[tuple[Do, Place]] = []
         self._performing = False
         self._timer: Timer | None = None
         self._due = math.inf
@@ -96,18 +111,20 @@ class LoopPool:
             return
         connection = watch.connection
         claim = connection.claim
-        if (
-            connection.state is not State.WORKING
-            or claim is None
-            or claim.request is not request
-        ):
-            return  # given back before: it may serve another request by now
-        reusable = request.reusable and watch.is_clean()
+        if connection.state is not _WORKING or claim is None:
+            return
+        if claim.request is not request:
+            return  # given back before: it serves another one by now
         watch.hint = request.idle_hint
+        if not (request.reusable and watch.is_clean(was_raw=request.consumes)):
+            self._perform(self.books.release(connection, reusable=False))
+            return
         options = connection.options
-        self._perform(self.books.release(connection, reusable=reusable))
-        if reusable:
-            self._call(self._agent.emit, "free", socket, options)
+        self._perform(self.books.release(connection, reusable=True))
+        try:
+            self._agent.emit("free", socket, options)
+        except Exception as error:
+            self._loop.report(error, self._agent)
 
     def destroy(self) -> None:
         """Part with everything; requests without a socket fail."""
@@ -120,59 +137,68 @@ class LoopPool:
 
     # What happens to sockets
 
-    def lost(self, watch: Watch) -> None:
-        """Note that a socket has closed."""
-        socket, connection = watch.socket, watch.connection
-        self._watches.pop(socket, None)
-        error = socket.errored
-        self._perform(
-            self.books.lost(connection, error if isinstance(error, Exception) else None)
-        )
+    def has(self, socket: Socket) -> bool:
+        """Tell whether a socket is in the pool."""
+        return socket in self._watches
+
+    def made(self, connection: Place, socket: Socket) -> None:
+        """Take in a socket that was made for `connection`."""
+        if socket.destroyed:
+            self.failed(connection, error_of(socket) or SocketClosedError())
+        elif connection.state is _GONE:
+            destroy(socket)
+        else:
+            watch = self._watches[socket] = Watch(self, connection, socket)
+            watch.begin()
+            self._perform(self.books.connected(connection, watch))
+
+    def failed(self, connection: Place, error: Exception) -> None:
+        """Note that no socket could be made for `connection`."""
+        self._perform(self.books.lost(connection, error))
 
     def spoil(self, watch: Watch, error: Exception | None = None) -> None:
-        """Close a socket that is not fit for work any more."""
+        """Close a socket that is not fit for work, or has closed by itself."""
         steps = self.books.lost(watch.connection, error)
-        self._discard(watch)
+        self._part_with(watch)
         self._perform(steps)
 
     def remove(self, watch: Watch) -> None:
         """Let a socket go on outside of the pool."""
         del self._watches[watch.socket]
         watch.end()
-        if watch.parked:
-            watch.parked = False
-            watch.socket.ref()
         self._perform(self.books.remove(watch.connection))
 
-    def _discard(self, watch: Watch) -> None:
+    def _part_with(self, watch: Watch) -> None:
         if self._watches.pop(watch.socket, None) is not None:
             watch.destroy()
 
     # Steps
 
-    def _perform(self, steps: Steps[Socket, PooledRequest]) -> None:
-        todo = self._todo
-        todo.extend(steps)
+    def _perform(self, steps: Steps[Watch, PooledRequest]) -> None:
+        """Do `steps`, or have the call that is doing some do them afterwards."""
         if self._performing:
+            self._todo += steps
             return
         self._performing = True
         try:
-            while todo:
-                do, connection = todo.popleft()
-                if do is Do.HAND_OVER:
-                    self._hand_over(connection)
-                elif do is Do.REST:
-                    self._rest(connection)
-                elif do is Do.CLOSE:
-                    self._close(connection)
-                elif do is Do.CONNECT:
-                    self._connect(connection)
-                elif connection.claim is not None:  # FAIL
-                    claim, connection.claim = connection.claim, None
-                    self._fail(claim, connection.error or SocketClosedError())
+            while steps:
+                for do, connection in steps:
+                    if do is HAND_OVER:
+                        self._hand_over(connection)
+                    elif do is REST:
+                        self._rest(connection)
+                    elif do is CONNECT:
+                        self._connect(connection)
+                    elif do is CLOSE:
+                        self._close(connection)
+                    else:
+                        self._disappoint(connection)
+                steps = self._todo
+                if steps:
+                    self._todo = []
         finally:
             self._performing = False
-        if self.books.is_empty:
+        if not self.books.size and self.books.is_empty:
             self._forget()
 
     def _forget(self) -> None:
@@ -186,36 +212,42 @@ class LoopPool:
         on_error = claim.request.on_error
         self._loop.next_tick_for(claim.context, on_error, error)
 
+    def _disappoint(self, connection: Place) -> None:
+        claim, connection.claim = connection.claim, None
+        if claim is not None:
+            self._fail(claim, connection.error or SocketClosedError())
+
     def _close(self, connection: Place) -> None:
-        socket = connection.socket
-        if socket is not None:
-            watch = self._watches.get(socket)
-            if watch is None:
-                destroy(socket)
-            else:
-                self._discard(watch)
+        watch = connection.socket
+        if watch is not None and self.has(watch.socket):
+            self._part_with(watch)
+        elif watch is not None:  # taken out, and its request does not want it
+            destroy(watch.socket)
 
     def _hand_over(self, connection: Place) -> None:
-        claim, socket = connection.claim, connection.socket
-        if claim is None or socket is None:
+        watch, claim = connection.socket, connection.claim
+        if watch is None or claim is None:
             return
-        if connection.state is State.PROMISED:
-            self._watches[socket].guard()
+        if not watch.guards:
+            watch.guard()
         self._loop.next_tick_for(claim.context, self._deliver, connection, claim)
 
     def _deliver(self, connection: Place, claim: Ticket) -> None:
-        """Give the socket to its request: the tick that `_hand_over` asked for."""
-        socket, request = connection.socket, claim.request
-        if connection.claim is not claim or socket is None:
+        """Give the socket to its request: the tick that a HAND_OVER asked for."""
+        watch = connection.socket
+        if watch is None or connection.claim is not claim:
             return
-        watch = self._watches.get(socket)
-        if watch is not None and not self._make_ready(watch, request):
+        socket, request, state = watch.socket, claim.request, connection.state
+        usable = watch.is_fit() if state is _PROMISED else not socket.destroyed
+        if not usable:
+            self._withdraw(watch, claim)
             return
+        if state is not _GONE:  # else it was taken out after the promise
+            watch.wake(stays_raw=request.consumes)
+            if watch.parked and not self._reuse(watch, request):
+                return
         if not self.books.deliver(connection, claim):
             return  # the hook has changed things
-        if socket.destroyed:  # it was taken out of the pool, and then closed
-            request.on_error(_error_of(socket) or SocketClosedError())
-            return
         request.reused_socket = connection.served > 0
         try:
             request.on_socket(socket)
@@ -223,46 +255,51 @@ class LoopPool:
             destroy(socket)  # nobody will give it back
             raise
 
-    def _make_ready(self, watch: Watch, request: PooledRequest) -> bool:
-        """Tell whether the socket can go to work, with all listeners of ours off."""
-        socket, state = watch.socket, watch.connection.state
-        if socket.destroyed or (state is State.PROMISED and not watch.is_fit()):
-            self.spoil(watch, _error_of(socket))
+    def _withdraw(self, watch: Watch, claim: Ticket) -> None:
+        """Find another socket for a claim; or none, if it has no place in the pool."""
+        connection, error = watch.connection, error_of(watch.socket)
+        if connection.state is not _GONE:
+            self.spoil(watch, error)
+        elif self.books.deliver(connection, claim):
+            claim.request.on_error(error or SocketClosedError())
+
+    def _reuse(self, watch: Watch, request: PooledRequest) -> bool:
+        watch.parked = False
+        try:
+            self._agent.reuse_socket(watch.socket, request)
+        except Exception as error:
+            self._loop.report(error, self._agent)
+            self.spoil(watch)
             return False
-        watch.unwatch(stays_raw=request.consumes)
-        watch.unguard()
-        if watch.parked:
-            watch.parked = False
-            try:
-                self._agent.reuse_socket(socket, request)
-            except Exception as error:
-                self._loop.report(error, self._agent)
-                self.spoil(watch)
-                return False
         return True
 
     def _rest(self, connection: Place) -> None:
-        socket = connection.socket
-        if connection.state is not State.RESTING or socket is None:
+        watch = connection.socket
+        if watch is None or connection.state is not _RESTING:
             return
-        agent, watch = self._agent, self._watches[socket]
-        watch.guard()
-        settings = agent._settings
-        limit = idle_limit(
-            settings.timeout, watch.hint, settings.agent_keep_alive_timeout_buffer
-        )
-        watch.parked = limit > 0
-        if limit <= 0 or not self._call(agent.keep_socket_alive, socket):
-            if self._watches.get(socket) is watch:
-                self.spoil(watch)
-        elif connection.state is State.RESTING:
+        if not watch.guards:
+            watch.guard()
+        settings, hint = self._agent._settings, watch.hint
+        limit = math.inf
+        if hint is not None or settings.timeout:
+            margin = settings.agent_keep_alive_timeout_buffer
+            limit = idle_limit(settings.timeout, hint, margin)
+        watch.parked = True
+        try:
+            stays = limit > 0 and self._agent.keep_socket_alive(watch.socket)
+        except Exception as error:
+            self._loop.report(error, self._agent)
+            stays = False
+        if not stays:
+            self.spoil(watch)
+        elif connection.state is _RESTING:  # the hook may have put it to work
             watch.watch()
             if limit < math.inf:
                 connection.deadline = self._loop.time() + limit
                 self._arm(connection.deadline)
 
     def _connect(self, connection: Place) -> None:
-        if connection.state is State.GONE:
+        if connection.state is _GONE:
             return
         if connection.claim is None:  # cancelled before anything was done for it
             self._perform(self.books.lost(connection))
@@ -282,25 +319,6 @@ class LoopPool:
             attempt(error)
         finally:
             loop.owner = owner
-
-    def has(self, socket: Socket) -> bool:
-        """Tell whether a socket is in the pool."""
-        return socket in self._watches
-
-    def made(self, connection: Place, socket: Socket) -> None:
-        """Take in a socket that was made for `connection`."""
-        if socket.destroyed:
-            error = _error_of(socket) or SocketClosedError()
-            self._perform(self.books.lost(connection, error))
-        else:
-            if connection.state is not State.GONE:
-                watch = self._watches[socket] = Watch(self, connection, socket)
-                watch.begin()
-            self._perform(self.books.connected(connection, socket))
-
-    def failed(self, connection: Place, error: Exception) -> None:
-        """Note that no socket could be made for `connection`."""
-        self._perform(self.books.lost(connection, error))
 
     # Time
 
@@ -322,18 +340,3 @@ class LoopPool:
         self._perform(steps)
         if earliest < math.inf:
             self._arm(earliest)
-
-    # Other people's code
-
-    def _call(self, hook: Callable[..., object], *args: object) -> bool:
-        """Call a hook or listener from where its exception could do harm."""
-        try:
-            return bool(hook(*args))
-        except Exception as error:
-            self._loop.report(error, self._agent)
-            return False
-
-
-def _error_of(socket: Socket) -> Exception | None:
-    error = socket.errored
-    return error if isinstance(error, Exception) else None

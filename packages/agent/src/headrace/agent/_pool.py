@@ -24,7 +24,7 @@ from enum import Enum, auto
 from typing import Any, Final, Generic, TypeVar
 
 from headrace.agent._errors import RequestPendingError
-from headrace.agent._state import Move, State, advance
+from headrace.agent._state import MOVES, Move, State, advance
 
 __all__ = ["Claim", "Connection", "Do", "Limits", "Pool", "Steps", "idle_limit"]
 
@@ -43,11 +43,17 @@ class Do(Enum):
     FAIL = auto()  #: tell the request of its claim that it gets no socket
 
 
+# A name of a module costs half of what a member of an Enum costs to look up.
 CONNECT: Final = Do.CONNECT
 HAND_OVER: Final = Do.HAND_OVER
 REST: Final = Do.REST
 CLOSE: Final = Do.CLOSE
 FAIL: Final = Do.FAIL
+_PROMISE: Final = Move.PROMISE
+_DELIVER: Final = Move.DELIVER
+_REST: Final = Move.REST
+_GONE: Final = State.GONE
+_WORKING: Final = State.WORKING
 
 
 class Limits:
@@ -136,6 +142,7 @@ class Group(Generic[S, R]):
 
     @property
     def size(self) -> int:
+        """How many connections have this name."""
         return len(self.busy) + len(self.free)
 
 
@@ -218,13 +225,13 @@ class Pool(Generic[S, R]):
 
         Source: H-097.
         """
-        if id(request) in self._claims:
+        key = id(request)
+        if key in self._claims:
             raise RequestPendingError(request)
         group = self._groups.get(name)
         if group is None:
             group = self._groups[name] = Group(name)
-        claim = Claim(request, group, options, context)
-        self._claims[id(request)] = claim
+        claim = self._claims[key] = Claim(request, group, options, context)
         return self._place(claim, now)
 
     def cancel(self, request: R) -> Steps[S, R]:
@@ -246,7 +253,7 @@ class Pool(Generic[S, R]):
         if connection.socket is None:
             connection.state = advance(connection.state, Move.ABANDON)
             return ()
-        if connection.state is State.GONE:  # taken out of the pool after the promise
+        if connection.state is _GONE:  # taken out of the pool after the promise
             return ((CLOSE, connection),)
         return self._pass_on(connection)
 
@@ -255,7 +262,7 @@ class Pool(Generic[S, R]):
     def connected(self, connection: Connection[S, R], socket: S) -> Steps[S, R]:
         """Take in the socket that was made for `connection`."""
         connection.socket = socket
-        if connection.state is State.GONE:
+        if connection.state is _GONE:
             return ((CLOSE, connection),)
         if connection.claim is None:
             return self._pass_on(connection)
@@ -263,14 +270,13 @@ class Pool(Generic[S, R]):
 
     def deliver(self, connection: Connection[S, R], claim: Claim[S, R]) -> bool:
         """Tell whether `claim` still is to get the socket, and note that it has it."""
-        key = id(claim.request)
-        if connection.claim is not claim or self._claims.get(key) is not claim:
+        if connection.claim is not claim or connection.state is _WORKING:
             return False
-        del self._claims[key]
-        if connection.state is State.GONE:  # taken out: the request has it all the same
+        del self._claims[id(claim.request)]
+        if connection.state is _GONE:  # taken out: the request has it all the same
             connection.claim = None
         else:
-            connection.state = advance(connection.state, Move.DELIVER)
+            connection.state = MOVES[connection.state, _DELIVER]
         return True
 
     def release(self, connection: Connection[S, R], *, reusable: bool) -> Steps[S, R]:
@@ -295,7 +301,7 @@ class Pool(Generic[S, R]):
         Source: H-100 to H-102.
         """
         state, claim = connection.state, connection.claim
-        if state is State.GONE:
+        if state is _GONE:
             return ()
         todo: _Todo[S, R] = []
         connection.error = error
@@ -314,7 +320,7 @@ class Pool(Generic[S, R]):
 
         Source: H-101.
         """
-        if connection.state is State.GONE:
+        if connection.state is _GONE:
             return ()
         self._leave(connection)
         return self._serve_freed(connection.group)
@@ -353,6 +359,8 @@ class Pool(Generic[S, R]):
                 if connection.claim is not None and connection.state in _OWING:
                     del self._claims[id(connection.claim.request)]
                     todo.append((FAIL, connection))
+                else:
+                    connection.claim = None
                 if connection.socket is not None:
                     todo.append((CLOSE, connection))
                 connection.state = advance(connection.state, Move.LEAVE)
@@ -375,7 +383,7 @@ class Pool(Generic[S, R]):
     def _promise(
         self, connection: Connection[S, R], claim: Claim[S, R]
     ) -> tuple[Do, Connection[S, R]]:
-        connection.state = advance(connection.state, Move.PROMISE)
+        connection.state = MOVES[connection.state, _PROMISE]
         connection.claim = claim
         connection.options = claim.options
         claim.connection = connection
@@ -383,31 +391,26 @@ class Pool(Generic[S, R]):
 
     def _pass_on(self, connection: Connection[S, R]) -> Steps[S, R]:
         """Find a use for a good connection that has no claim: wait, rest or close."""
-        group = connection.group
-        if self._is_over_limits(group):
+        group, limits = connection.group, self.limits
+        if (  # a limit was lowered below what is there
+            len(group.busy) + len(group.free) > limits.max_sockets
+            or self.size > limits.max_total_sockets
+        ):
             return self._close(connection)
         if group.waiting:
             _, claim = group.waiting.popitem(last=False)
             # More may go now: a limit may have been raised since they began to wait.
             return [self._promise(connection, claim), *self._serve_freed(group)]
-        if self._may_rest(group):
+        if (
+            limits.keep_alive
+            and len(group.free) < limits.max_free_sockets
+            and not self._starved  # else its place is wanted under another name
+        ):
             return (self._rest(connection),)
         return self._close(connection)
 
-    def _is_over_limits(self, group: Group[S, R]) -> bool:
-        """Tell whether a limit was lowered below what is there."""
-        limits = self.limits
-        return group.size > limits.max_sockets or self.size > limits.max_total_sockets
-
-    def _may_rest(self, group: Group[S, R]) -> bool:
-        return (
-            self.limits.keep_alive
-            and len(group.free) < self.limits.max_free_sockets
-            and not self._starved  # else its place is wanted under another name
-        )
-
     def _rest(self, connection: Connection[S, R]) -> tuple[Do, Connection[S, R]]:
-        connection.state = advance(connection.state, Move.REST)
+        connection.state = MOVES[connection.state, _REST]
         self._rests += 1
         connection.rested = self._rests
         connection.deadline = math.inf
@@ -426,6 +429,8 @@ class Pool(Generic[S, R]):
             group.free.remove(connection)
         else:
             del group.busy[connection]
+        if connection.state is _WORKING:
+            connection.claim = None  # its request has what it wanted
         connection.state = advance(connection.state, Move.LEAVE)
         self.size -= 1
 
@@ -435,16 +440,15 @@ class Pool(Generic[S, R]):
         self, claim: Claim[S, R], now: float = -math.inf, *, first: bool = False
     ) -> _Todo[S, R]:
         """Give a claim a resting connection, a new one, or a place in the queue."""
-        todo: _Todo[S, R] = []
         group = claim.group
-        index = 0 if self.limits.scheduling == "fifo" else -1
+        todo: _Todo[S, R] = []
         while group.free:
+            index = 0 if self.limits.scheduling == "fifo" else -1
             connection = group.free[index]
             if connection.deadline > now:
                 del group.free[index]
                 group.busy[connection] = None
-                todo.append(self._promise(connection, claim))
-                return todo
+                return [*todo, self._promise(connection, claim)]
             self._leave(connection)
             todo.append((CLOSE, connection))
         claim.connection = None

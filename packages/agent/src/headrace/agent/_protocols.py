@@ -26,7 +26,7 @@ class PooledRequest(Protocol):
         reused_socket: Whether the socket has served requests before; set before
             `on_socket`. If such a socket fails before the first byte of an answer, the
             peer may have closed it while it was idle.
-        consumes: Whether `on_socket` calls `socket.consume` by itself. It saves the way
+        consumes: Whether `on_socket` always calls `socket.consume`. It saves the way
             back to a stream that a socket from the pool goes otherwise.
 
     Source: H-096.

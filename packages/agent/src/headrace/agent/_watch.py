@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
     from headrace.agent._loop_pool import LoopPool, Place
 
-__all__ = ["Watch", "destroy"]
+__all__ = ["Watch", "destroy", "error_of"]
 
 _CAN_POLL: Final = hasattr(select, "poll")
+_RESTING: Final = State.RESTING
+_WORKING: Final = State.WORKING
 
 
 def destroy(socket: Socket) -> None:
@@ -35,22 +37,29 @@ def _ignore(error: Exception) -> None:
     """Listen to ``error``: the socket is being closed anyway."""
 
 
+def error_of(socket: Socket) -> Exception | None:
+    """Return why a socket was destroyed, if there was an error."""
+    error = socket.errored
+    return error if isinstance(error, Exception) else None
+
+
 class Watch:
     """The pool's eyes on one socket.
 
     Attributes:
         connection: The socket's place in the pool.
+        guards: Whether it answers for errors.
         hint: The idle time that the peer announced in the last exchange.
         parked: Whether the socket was prepared for resting, so that it must be prepared
             for work again.
     """
 
     __slots__ = (
-        "_guards",
         "_has_input",
         "_pool",
         "_watches",
         "connection",
+        "guards",
         "hint",
         "parked",
         "socket",
@@ -62,9 +71,9 @@ class Watch:
         self.socket = socket
         self.hint: float | None = None
         self.parked = False
-        self._guards = False  # listens to ``error``
+        self.guards = False
         self._watches = False  # takes what arrives
-        self._has_input: Callable[[], bool] | None = None
+        self._has_input: Callable[[int], object] | None = None
 
     # Listeners
 
@@ -79,8 +88,11 @@ class Watch:
     def end(self) -> None:
         """Hear nothing more. The socket is as it was before the pool had it."""
         self._leave()
-        self.unwatch()
-        self.unguard()
+        self.wake(stays_raw=False)
+        if self.parked:
+            self.parked = False
+            if isinstance(self.socket, Socket):
+                self.socket.ref()
 
     def _leave(self) -> None:
         events = self.socket.custom
@@ -89,30 +101,24 @@ class Watch:
         events.off("timeout", self._on_timeout)
 
     def destroy(self) -> None:
-        """Hear nothing more, and close the socket."""
+        """Hear nothing more, and close the socket if it is open."""
         self._leave()
         destroy(self.socket)
 
     def guard(self) -> None:
         """Answer for errors, because the request does not or not any more."""
-        if not self._guards:
-            self._guards = True
+        if not self.guards:
+            self.guards = True
             self.socket.on("error", self._on_error)
 
-    def unguard(self) -> None:
-        """Let the request answer for errors."""
-        if self._guards:
-            self._guards = False
-            self.socket.off("error", self._on_error)
-
     def _on_close(self) -> None:
-        self._pool.lost(self)
+        self._pool.spoil(self, error_of(self.socket))
 
     def _on_remove(self) -> None:
         self._pool.remove(self)
 
     def _on_timeout(self) -> None:
-        if self.connection.state is State.RESTING:
+        if self.connection.state is _RESTING:
             self._pool.spoil(self)
 
     def _on_error(self, error: Exception) -> None:
@@ -128,41 +134,41 @@ class Watch:
         else:
             self.socket.custom.on("readable", self._on_readable)
 
-    def unwatch(self, *, stays_raw: bool = False) -> None:
-        """Let the next request read.
+    def wake(self, *, stays_raw: bool) -> None:
+        """Let the next request read, and answer for errors.
 
         Args:
-            stays_raw: The request calls `consume` by itself, so that the socket need
-                not become a stream first.
+            stays_raw: It calls `consume` by itself, so that the socket need not become
+                a stream first.
         """
-        if not self._watches:
-            return
-        self._watches = False
-        if not isinstance(self.socket, Socket):
-            self.socket.custom.off("readable", self._on_readable)
-        elif not stays_raw:
-            self.socket.release()
+        if self._watches:
+            self._watches = False
+            if not isinstance(self.socket, Socket):
+                self.socket.custom.off("readable", self._on_readable)
+            elif not stays_raw:
+                self.socket.release()
+        if self.guards:
+            self.guards = False
+            self.socket.remove_listener("error", self._on_error)
 
     def data_received(self, data: memoryview) -> None:
-        """Part with a socket that speaks out of turn."""
-        if self.connection.state is State.WORKING:  # `consumes` was not true
-            self.socket.release(unread=bytes(data))
-        else:
-            self._pool.spoil(self)
+        """Part with a socket that speaks out of turn.
+
+        Also when it works by now: then the bytes were on their way when it was handed
+        over, and were not meant for its request.
+        """
+        self._pool.spoil(self)
 
     def eof_received(self) -> None:
         """Part with a socket that the peer has closed."""
-        if self.connection.state is State.WORKING:
-            self.socket.release()
-        else:
-            self._pool.spoil(self)
+        self._pool.spoil(self)
 
     def flushed(self) -> None:
         """Nothing is sent while a socket rests."""
 
     def connection_lost(self, error: Exception | None) -> None:
         """Part with a socket that is closed; its ``close`` comes too late."""
-        if self.connection.state is not State.WORKING:
+        if self.connection.state is not _WORKING:
             self._pool.spoil(self, error)
 
     def _on_readable(self) -> None:
@@ -170,14 +176,20 @@ class Watch:
 
     # Fit for work?
 
-    def is_clean(self) -> bool:
-        """Tell whether an exchange has left nothing to read or to write."""
+    def is_clean(self, *, was_raw: bool) -> bool:
+        """Tell whether an exchange has left nothing to read or to write.
+
+        Args:
+            was_raw: Whether it went past the buffers of the stream.
+        """
         socket = self.socket
-        return (
-            socket.writable
-            and socket.readable
-            and not socket.readable_length
-            and not socket.writable_length
+        return socket.writable and (
+            was_raw
+            or (
+                socket.readable
+                and not socket.readable_length
+                and not socket.writable_length
+            )
         )
 
     def is_fit(self) -> bool:
@@ -186,28 +198,26 @@ class Watch:
         The loop reports what arrived only in its next turn. So the system is asked here
         whether there is anything, because it would be an end, or not meant for us.
         """
-        socket = self.socket
-        if not (socket.writable and socket.readable) or socket.readable_length:
+        if not self.socket.writable:
             return False
         if self._has_input is None:
-            self._has_input = _prober(socket)
-        return not self._has_input()
+            self._has_input = _prober(self.socket)
+        return not self._has_input(0)
 
 
-def _prober(socket: Socket) -> "Callable[[], bool]":
-    """Return a function that tells whether the system has something to read."""
-    handle = getattr(socket, "_handle", None)  # H-032; a socket in memory has none
+def _prober(socket: Socket) -> "Callable[[int], object]":
+    """Return a function that tells whether there is something to read, or an end.
+
+    Its argument is how long it may wait: not at all.
+    """
+    handle = getattr(socket, "_handle", None)  # H-032; in memory there is none
     if not isinstance(handle, system.socket):
-        return _nothing
+        return lambda timeout: socket.readable_length or not socket.readable
     if _CAN_POLL:  # a third of the time of a `recv` that fails
         poll = select.poll()
         poll.register(handle, select.POLLIN)
-        return lambda: bool(poll.poll(0))
-    return lambda: _peek(handle)
-
-
-def _nothing() -> bool:
-    return False
+        return poll.poll
+    return lambda timeout: _peek(handle)
 
 
 def _peek(handle: system.socket) -> bool:
