@@ -195,8 +195,10 @@ class RequestParser(MessageParser[RequestHead]):
             self._refuse_head(raw)
         fields = raw[line.end() :]
         facts = self._facts
+        judged = True  # by the engine, as part of the request before
         if facts is None or fields != self._fields or minor != self._minor:
             facts = self._read_fields(raw, fields, minor)
+            judged = False
         version, keep_alive, length, chunked, upgrade, expect, host, body, plain = facts
         if method == "CONNECT":
             upgrade, plain = True, False
@@ -213,7 +215,11 @@ class RequestParser(MessageParser[RequestHead]):
             expect,
             host,
         )
-        if not plain or not self._engine.read_head(raw, body is not _EMPTY):
+        # Fields that repeat have to be seen again only by an engine that is to decode
+        # the body behind them.
+        if (not judged or chunked) and (
+            not plain or not self._engine.read_head(raw, body is not _EMPTY)
+        ):
             self._ask_engine_plainly(head, body)
         self._pass_head()
         self._blank_bytes = 0
