@@ -99,14 +99,16 @@ async def test_success_without_a_listener() -> None:
 
 async def test_a_small_body_waits_for_a_late_await() -> None:
     """The exchange is complete, but what fits in the buffer is kept (H-072)."""
-    async with HostileServer(stays(ok(b"1"), ok(b"2"))) as server:
-        async with http.Agent(keep_alive=True) as agent:
-            first = http.get(server.url(), agent=agent)
-            await once(first, "close")
-            assert agent.total_socket_count == 1
-            second = await http.get(server.url(), agent=agent)
-            assert await second.body() == b"2"
-            assert await (await first).body() == b"1"
+    async with (
+        HostileServer(stays(ok(b"1"), ok(b"2"))) as server,
+        http.Agent(keep_alive=True) as agent,
+    ):
+        first = http.get(server.url(), agent=agent)
+        await once(first, "close")
+        assert agent.total_socket_count == 1
+        second = await http.get(server.url(), agent=agent)
+        assert await second.body() == b"2"
+        assert await (await first).body() == b"1"
 
 
 async def test_cannot_connect(free_port: int) -> None:
@@ -335,17 +337,19 @@ async def test_abort_after_completion() -> None:
 
 async def test_abort_of_a_queued_request_frees_its_turn() -> None:
     """The next request in the queue gets the socket (H-083, N-153)."""
-    async with HostileServer(stays(ok(b"1"), ok(b"3"))) as server:
-        async with http.Agent(max_sockets=1) as agent:
-            first, second, third = (
-                http.get(server.url(path), agent=agent) for path in ("/1", "/2", "/3")
-            )
-            assert [len(each) for each in agent.requests.values()] == [2]
-            second.abort()
-            journal = await Journal(second).done()
-            assert journal == ["abort", "close"]
-            assert await (await first).body() == b"1"
-            assert await (await third).body() == b"3"
+    async with (
+        HostileServer(stays(ok(b"1"), ok(b"3"))) as server,
+        http.Agent(max_sockets=1) as agent,
+    ):
+        first, second, third = (
+            http.get(server.url(path), agent=agent) for path in ("/1", "/2", "/3")
+        )
+        assert [len(each) for each in agent.requests.values()] == [2]
+        second.abort()
+        journal = await Journal(second).done()
+        assert journal == ["abort", "close"]
+        assert await (await first).body() == b"1"
+        assert await (await third).body() == b"3"
     assert [head.split(b" ")[1] for head in server.heads] == [b"/1", b"/3"]
 
 

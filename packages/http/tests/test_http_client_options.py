@@ -176,7 +176,8 @@ async def test_bad_options_raise_at_once(
 async def test_arguments_of_no_known_form_raise() -> None:
     """Neither URL nor mapping nor callback: ERR_INVALID_ARG_TYPE (H-003)."""
     wrong: Any = 5
-    for arguments in ((wrong,), ("http://h/", wrong), ("http://h/", {}, wrong)):
+    forms: list[Any] = [(wrong,), ("http://h/", wrong), ("http://h/", {}, wrong)]
+    for arguments in forms:
         with pytest.raises(TypeError) as caught:
             http.request(*arguments)
         assert code_of(caught.value) == "ERR_INVALID_ARG_TYPE"

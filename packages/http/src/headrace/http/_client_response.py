@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from headrace.http._incoming import BodySource, IncomingMessage
+from headrace.http._incoming import (
+    DEFAULT_LIMIT,
+    BodySource,
+    IncomingMessage,
+    Unlimited,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +28,17 @@ class ClientResponse(IncomingMessage):
     __slots__ = ()
 
     _source: ResponseSource | None
+
+    async def body(self, limit: int | Unlimited | None = DEFAULT_LIMIT) -> bytes:
+        """Collect the whole body; see `IncomingMessage.body`.
+
+        When it raises, also by being cancelled, the connection is given up.
+        """
+        try:
+            return await super().body(limit)
+        except BaseException:
+            self.destroy()
+            raise
 
     def _destroy(
         self, error: BaseException | None, callback: Callable[..., None]

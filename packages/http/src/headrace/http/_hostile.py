@@ -13,22 +13,15 @@ from typing import TYPE_CHECKING, Final, Self
 
 import anyio
 import anyio.lowlevel
-from anyio.abc import SocketAttribute
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from anyio.abc import Listener, SocketStream
+    from anyio.abc import TaskGroup
 
 _HEAD_END: Final = b"\r\n\r\n"
 #: SO_LINGER on, for no time: closing then sends RST.
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
-_GONE: Final = (
-    anyio.EndOfStream,
-    anyio.BrokenResourceError,
-    anyio.ClosedResourceError,
-    EOFError,
-)
 
 
 class Peer:
@@ -39,13 +32,12 @@ class Peer:
         server: The server.
     """
 
-    def __init__(
-        self, server: HostileServer, stream: SocketStream, number: int
-    ) -> None:
+    def __init__(self, server: HostileServer, sock: socket.socket, number: int) -> None:
         self.server = server
         self.number = number
-        self._stream = stream
+        self._socket = sock
         self._buffer = b""
+        sock.setblocking(False)
 
     async def read_head(self) -> bytes:
         """Return the next request head, blank line and all; the server notes it.
@@ -54,7 +46,7 @@ class Peer:
             EOFError: If the client closes before.
         """
         while _HEAD_END not in self._buffer:
-            self._buffer += await self._receive()
+            await self._receive()
         head, _, self._buffer = self._buffer.partition(_HEAD_END)
         self.server.heads.append(head + _HEAD_END)
         return head + _HEAD_END
@@ -66,41 +58,45 @@ class Peer:
             EOFError: If the client closes before.
         """
         while len(self._buffer) < size:
-            self._buffer += await self._receive()
+            await self._receive()
         found, self._buffer = self._buffer[:size], self._buffer[size:]
         return found
 
     async def read_all(self) -> bytes:
         """Return everything until the client closes."""
-        with suppress(*_GONE):
+        with suppress(EOFError, OSError):
             while True:
-                self._buffer += await self._receive()
+                await self._receive()
         found, self._buffer = self._buffer, b""
         return found
 
-    async def _receive(self) -> bytes:
-        try:
-            return await self._stream.receive()
-        except anyio.EndOfStream:
-            raise EOFError(self._buffer) from None
+    async def _receive(self) -> None:
+        await anyio.wait_readable(self._socket)
+        data = self._socket.recv(65536)
+        if not data:
+            raise EOFError(self._buffer)
+        self._buffer += data
 
     async def send(self, data: bytes) -> None:
         """Send bytes as they are."""
-        await self._stream.send(data)
+        view = memoryview(data)
+        while view:
+            await anyio.wait_writable(self._socket)
+            with suppress(BlockingIOError):
+                view = view[self._socket.send(view) :]
 
-    async def half_close(self) -> None:
+    def half_close(self) -> None:
         """Send FIN and go on reading."""
-        await self._stream.send_eof()
+        self._socket.shutdown(socket.SHUT_WR)
 
-    async def reset(self) -> None:
+    def reset(self) -> None:
         """Close so that the client sees ECONNRESET."""
-        raw: socket.socket = self._stream.extra(SocketAttribute.raw_socket)
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-        await anyio.aclose_forcefully(self._stream)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self._socket.close()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close."""
-        await self._stream.aclose()
+        self._socket.close()
 
 
 Script = Callable[[Peer], Awaitable[object]]
@@ -135,16 +131,10 @@ class HostileServer:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            listener: Listener[SocketStream]
-            if self._path is None:
-                listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
-                self.port = listener.extra(SocketAttribute.local_port)
-            else:
-                listener = await anyio.create_unix_listener(self._path)
-            await stack.enter_async_context(listener)
+            listener = stack.enter_context(self._listen())
             group = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(group.cancel_scope.cancel)
-            group.start_soon(listener.serve, self._serve)
+            group.start_soon(self._accept, listener, group)
             self._exit = stack.pop_all()
         return self
 
@@ -154,15 +144,32 @@ class HostileServer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._exit.__aexit__(kind, error, traceback)
+        # What the block raised goes on by itself, not inside a group.
+        await self._exit.__aexit__(None, None, None)
 
-    async def _serve(self, stream: SocketStream) -> None:
-        number = self.connections
-        self.connections += 1
+    def _listen(self) -> socket.socket:
+        if self._path is None:
+            listener = socket.create_server(("127.0.0.1", 0))
+            self.port = listener.getsockname()[1]
+        else:
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(self._path)
+            listener.listen()
+        listener.setblocking(False)
+        return listener
+
+    async def _accept(self, listener: socket.socket, group: TaskGroup) -> None:
+        while True:
+            await anyio.wait_readable(listener)
+            with suppress(BlockingIOError):
+                sock, _ = listener.accept()
+                group.start_soon(self._serve, sock, self.connections)
+                self.connections += 1
+
+    async def _serve(self, sock: socket.socket, number: int) -> None:
         script = self._scripts[min(number, len(self._scripts) - 1)]
-        async with stream:
-            with suppress(*_GONE):
-                await script(Peer(self, stream, number))
+        with sock, suppress(EOFError, OSError):  # the client has gone
+            await script(Peer(self, sock, number))
 
 
 def answers(*responses: bytes) -> Script:
@@ -198,7 +205,7 @@ def ok(body: bytes = b"ok", *fields: str) -> bytes:
 async def reset_before_answer(peer: Peer) -> None:
     """Read the request and reset: ``error`` ECONNRESET; retried on a reused socket."""
     await peer.read_head()
-    await peer.reset()
+    peer.reset()
 
 
 async def close_before_answer(peer: Peer) -> None:

@@ -43,11 +43,11 @@ class _Body(Enum):
     DUMPED = auto()  #: complete, never looked at, and over
 
 
-class _Unlimited:
+class Unlimited:
     """The default of `limit`: what the side of the message makes of it."""
 
 
-_DEFAULT_LIMIT: Final = _Unlimited()
+DEFAULT_LIMIT: Final = Unlimited()
 
 
 # Members of an Enum are slow to look up on the hot path (Python 3.11).
@@ -263,7 +263,7 @@ class IncomingMessage(Readable):
             self.socket.set_timeout(timeout)
         return self
 
-    async def body(self, limit: int | _Unlimited | None = _DEFAULT_LIMIT) -> bytes:
+    async def body(self, limit: int | Unlimited | None = DEFAULT_LIMIT) -> bytes:
         """Collect the whole body.
 
         Args:
@@ -277,7 +277,7 @@ class IncomingMessage(Readable):
 
         Cancelled: the message is destroyed, and its connection with it.
         """
-        if isinstance(limit, _Unlimited):
+        if isinstance(limit, Unlimited):
             limit = RESPONSE_BODY_LIMIT if self.method is None else REQUEST_BODY_LIMIT
         parts: list[bytes] = []
         size = 0
@@ -288,7 +288,7 @@ class IncomingMessage(Readable):
             parts.append(chunk)
         return b"".join(parts)
 
-    async def text(self, limit: int | _Unlimited | None = _DEFAULT_LIMIT) -> str:
+    async def text(self, limit: int | Unlimited | None = DEFAULT_LIMIT) -> str:
         """Collect the body as text, by its charset parameter, else as UTF-8.
 
         Raises:
@@ -300,7 +300,7 @@ class IncomingMessage(Readable):
         data = await self.body(limit)
         return data.decode(self._charset())
 
-    async def json(self, limit: int | _Unlimited | None = _DEFAULT_LIMIT) -> Any:
+    async def json(self, limit: int | Unlimited | None = DEFAULT_LIMIT) -> Any:
         """Collect the body and parse it as JSON.
 
         Raises:

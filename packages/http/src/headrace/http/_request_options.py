@@ -67,7 +67,7 @@ class RequestOptions(ConnectOptions, total=False):
     socket_path: Any
     # What.
     method: str | None
-    headers: Headers | None
+    headers: Headers | Mapping[str, Any] | None
     set_host: bool | None
     set_default_headers: bool | None
     unique_headers: list[str] | None

@@ -1,7 +1,7 @@
-"""Peers for tests of HTTP programs: a client that sends exactly the bytes it is told.
+"""Peers for tests of HTTP programs: they send exactly the bytes they are told.
 
-`RawClient` speaks to a real server over loopback, so a test sees what is on the wire.
-It works on asyncio and on trio.
+`RawClient` speaks to a real server over loopback, `HostileServer` to a real client, so
+a test sees what is on the wire. Both work on asyncio and on trio.
 """
 
 from __future__ import annotations
@@ -11,12 +11,59 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import anyio
 
+from headrace.http._hostile import (
+    HostileServer,
+    Peer,
+    Script,
+    answer_unasked,
+    answers,
+    close_before_answer,
+    endless_head,
+    garbage,
+    garbage_behind,
+    half_body,
+    half_chunk,
+    half_head,
+    interim_flood,
+    ok,
+    reset_before_answer,
+    silence,
+    slow_drip,
+    stays,
+    two_answers,
+)
+
 if TYPE_CHECKING:
     from types import TracebackType
 
     from anyio.abc import SocketStream
 
     from headrace.http._server import Server
+
+__all__ = [
+    "PATIENCE",
+    "HostileServer",
+    "Peer",
+    "RawClient",
+    "RawResponse",
+    "Script",
+    "answer_unasked",
+    "answers",
+    "close_before_answer",
+    "endless_head",
+    "garbage",
+    "garbage_behind",
+    "half_body",
+    "half_chunk",
+    "half_head",
+    "interim_flood",
+    "ok",
+    "reset_before_answer",
+    "silence",
+    "slow_drip",
+    "stays",
+    "two_answers",
+]
 
 #: Seconds after which a peer that says nothing is taken to hang.
 PATIENCE: Final = 20.0

@@ -1,0 +1,344 @@
+"""Python's way: awaiting a request, its body, its drain; and cancelling each."""
+
+import gc
+from collections.abc import Callable, Coroutine, Generator
+from itertools import count
+from typing import Any
+
+import anyio
+import pytest
+
+from headrace import http
+from headrace.events.loop import checkpoint, current
+from headrace.http.testing import HostileServer, Peer, half_body, ok, silence, stays
+
+
+async def test_get_and_read() -> None:
+    """response = await http.get(url), then body, text or json (DESIGN 3)."""
+    json = ok(b'{"a": 1}', "Content-Type: application/json")
+    latin = ok("\u00fc".encode("latin-1"), "Content-Type: text/plain; charset=latin-1")
+    async with HostileServer(stays(ok(b"bytes"), json, latin)) as server:
+        async with http.Agent(keep_alive=True) as agent:
+            assert await (await http.get(server.url(), agent=agent)).body() == b"bytes"
+            assert await (await http.get(server.url(), agent=agent)).json() == {"a": 1}
+            text = await (await http.get(server.url(), agent=agent)).text()
+            assert text == "\u00fc"
+        assert server.connections == 1
+
+
+async def test_chunks_of_a_body() -> None:
+    """async for gives the chunks; leaving early gives the socket up (X-112)."""
+    async with (
+        HostileServer(stays(*[ok(b"x" * 300_000)] * 2)) as server,
+        http.Agent(keep_alive=True) as agent,
+    ):
+        response = await http.get(server.url(), agent=agent)
+        assert b"".join([chunk async for chunk in response]) == b"x" * 300_000
+        response = await http.get(server.url(), agent=agent)
+        async for chunk in response:
+            assert chunk
+            break
+        del chunk
+        gc.collect()
+        while agent.total_socket_count:
+            await checkpoint()
+
+
+async def test_every_await_finds_what_has_happened() -> None:
+    """The response again and again, or the error again and again (H-072)."""
+    async with (
+        HostileServer(stays(ok(b"kept")), silence) as server,
+        http.Agent() as agent,
+    ):
+        request = http.get(server.url(), agent=agent)
+        response = await request
+        assert await request is response
+        assert await response.body() == b"kept"
+        assert await request is response
+        failing = http.get(server.url(), agent=agent, total_timeout=0.01)
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                await failing
+
+
+async def test_the_error_of_an_awaited_request_is_not_uncaught() -> None:
+    """No 'error' listener is needed: the next await raises it (H-072)."""
+    async with (
+        HostileServer(silence) as server,
+        http.Agent() as agent,
+        http.request(server.url(), agent=agent, method="POST") as request,
+    ):
+        request.write(b"x")
+        while request.socket is None:
+            await checkpoint()
+        request.socket.destroy()
+        while not request.closed:
+            await checkpoint()
+        with pytest.raises(ConnectionResetError, match="socket hang up"):
+            await request
+
+
+async def test_a_listener_of_error_is_told_all_the_same() -> None:
+    """Awaiting takes nothing away from listeners (H-072)."""
+    async with HostileServer(silence) as server, http.Agent() as agent:
+        request = http.get(server.url(), agent=agent, total_timeout=0.01)
+        errors: list[Exception] = []
+        request.on("error", errors.append)
+        with pytest.raises(TimeoutError) as caught:
+            await request
+        while not request.closed:
+            await checkpoint()
+        assert errors == [caught.value]
+
+
+async def test_leaving_async_with_gives_up_what_is_not_complete() -> None:
+    """The request is destroyed at the end of the block; a complete one is not."""
+    async with (
+        HostileServer(stays(ok()), silence) as server,
+        http.Agent(keep_alive=True) as agent,
+    ):
+        async with http.get(server.url(), agent=agent) as request:
+            assert await (await request).body() == b"ok"
+        await checkpoint()
+        assert agent.total_socket_count == 1
+        agent.destroy()
+        async with http.get(server.url(), agent=agent) as request:
+            while request.socket is None:
+                await checkpoint()
+        assert request.destroyed
+        await checkpoint()
+        assert agent.total_socket_count == 0
+
+
+async def test_awaiting_an_aborted_request_raises() -> None:
+    """There is no error event, but an await must not wait for ever (H-083)."""
+    request = http.get("http://127.0.0.1:9/", agent=http.Agent())
+    request.abort()
+    with pytest.raises(ConnectionResetError, match="socket hang up"):
+        await request
+
+
+async def refuse(peer: Peer) -> None:
+    """Answer 413 as soon as the head is there, and stop to read."""
+    await peer.read_head()
+    await peer.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 6\r\n\r\nbe off")
+    await anyio.sleep(20)
+
+
+async def test_an_early_answer_reaches_who_still_writes() -> None:
+    """drain() returns when the server has answered and stopped to read (H-072)."""
+    async with HostileServer(refuse) as server, http.Agent(keep_alive=True) as agent:
+        async with http.request(server.url(), agent=agent, method="POST") as request:
+            while request.response is None:
+                request.write(b"x" * 65536)
+                await request.drain()
+            response = await request
+            assert (response.status_code, await response.text()) == (413, "be off")
+        await checkpoint()
+        assert agent.total_socket_count == 0
+
+
+async def test_an_early_answer_before_a_reset_is_not_lost() -> None:
+    """The server answers 401 and resets while we send (pitfall 24)."""
+
+    async def script(peer: Peer) -> None:
+        await peer.read_head()
+        await peer.send(b"HTTP/1.1 401 No\r\nContent-Length: 2\r\n\r\nno")
+        await peer.read_exactly(100_000)
+        peer.close()
+
+    async with HostileServer(script) as server, http.Agent() as agent:
+        request = http.request(server.url(), agent=agent, method="POST")
+        async with request:
+            for _ in range(64):
+                if request.response is not None:
+                    break
+                request.write(b"x" * 65536)
+                await request.drain()
+            response = await request
+            assert (response.status_code, await response.body()) == (401, b"no")
+
+
+async def test_both_directions_at_once() -> None:
+    """The response is read while the request is written, both with limits."""
+    size = 4 * 1024 * 1024
+
+    def echo(request: http.IncomingMessage, response: http.ServerResponse) -> None:
+        request.pipe(response)
+
+    server = http.create_server(echo).listen(0, "127.0.0.1")
+    address: Any = server.address() if server.listening else None
+    async with server, http.Agent() as agent:
+        address = server.address()
+        url = f"http://127.0.0.1:{address.port}/"
+        async with http.request(url, agent=agent, method="POST") as request:
+            highest = 0
+
+            async def upload() -> None:
+                nonlocal highest
+                for _ in range(size // 65536):
+                    request.write(b"x" * 65536)
+                    highest = max(highest, request.writable_length)
+                    await request.drain()
+                request.end()
+
+            received = 0
+            async with anyio.create_task_group() as group:
+                group.start_soon(upload)
+                response = await request
+                async for chunk in response:
+                    received += len(chunk)
+    assert received == size
+    assert highest <= 2 * 65536 + 1024
+
+
+async def test_a_slow_reader_stops_the_server() -> None:
+    """An unread body is bounded by the high-water mark (H-072)."""
+    sent = 0
+
+    async def flood(peer: Peer) -> None:
+        nonlocal sent
+        await peer.read_head()
+        await peer.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        while True:
+            await peer.send(b"x" * 65536)
+            sent += 65536
+
+    async with HostileServer(flood) as server, http.Agent() as agent:
+        response = await http.get(server.url(), agent=agent)
+        before = -1
+        while sent != before:
+            before = sent
+            await anyio.sleep(0.05)
+        assert response.readable_length <= 4 * 65536
+        response.destroy()
+
+
+# Cancellation
+
+Use = Callable[[str, http.Agent], Coroutine[Any, Any, None]]
+
+
+async def plain_get(url: str, agent: http.Agent) -> None:
+    response = await http.get(url, agent=agent)
+    await response.body()
+
+
+async def streamed_post(url: str, agent: http.Agent) -> None:
+    async with http.request(url, agent=agent, method="POST") as request:
+        for _ in range(3):
+            request.write(b"x" * 100_000)
+            await request.drain()
+        response = await request.end()
+        async for _ in response:
+            pass
+
+
+async def two_in_a_row(url: str, agent: http.Agent) -> None:
+    for _ in range(2):
+        await plain_get(url, agent)
+
+
+async def queued(url: str, agent: http.Agent) -> None:
+    agent.max_sockets = 1
+    async with http.get(url, agent=agent) as first:
+        second = http.get(url, agent=agent)
+        async with second:
+            await (await first).body()
+            await (await second).body()
+
+
+class CancelAt:
+    """Awaits a coroutine and cancels a scope when that has yielded `turns` times."""
+
+    def __init__(
+        self, use: Coroutine[Any, Any, None], scope: anyio.CancelScope, turns: int
+    ) -> None:
+        self._use, self._scope, self._turns = use, scope, turns
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        steps = self._use.__await__()
+        value: Any = None
+        error: BaseException | None = None
+        while True:
+            try:
+                trap = steps.send(value) if error is None else steps.throw(error)
+            except StopIteration:
+                return
+            self._turns -= 1
+            if not self._turns:
+                self._scope.cancel()
+            value = error = None
+            try:
+                value = yield trap
+            except BaseException as thrown:
+                error = thrown
+
+
+async def large_answer(
+    request: http.IncomingMessage, response: http.ServerResponse
+) -> None:
+    await request.body()
+    response.write(b"x" * 200_000)
+    response.end(b"end")
+
+
+@pytest.mark.parametrize("use", [plain_get, streamed_post, two_in_a_row, queued])
+async def test_cancelled_at_any_point_nothing_is_left(use: Use) -> None:
+    """No socket, queued request or listener is left, wherever it waits (X-052)."""
+    server = http.create_server(large_answer).listen(0, "127.0.0.1")
+    async with server:
+        address: Any = server.address()
+        url = f"http://127.0.0.1:{address.port}/"
+        for turns in count(1):
+            async with http.Agent(keep_alive=True) as agent:
+                with anyio.CancelScope() as scope:
+                    await CancelAt(use(url, agent), scope, turns)
+                await checkpoint()
+                assert agent.requests == {}
+                assert agent.sockets == {}
+                check_listeners(agent)
+            if not scope.cancelled_caught:
+                break
+        assert turns > 3
+
+
+def check_listeners(agent: http.Agent) -> None:
+    """Each free socket has the listeners of the pool and of its parser, no more."""
+    for sockets in agent.free_sockets.values():
+        for socket in sockets:
+            found = {name: socket.listener_count(name) for name in socket.event_names()}
+            # A socket that never served a request has no parser that listens.
+            assert found.pop("timeout") in (1, 2)
+            assert found == {"close": 1, "agent_remove": 1, "error": 1}
+
+
+async def test_a_time_limit_of_anyio() -> None:
+    """fail_after around an await destroys the request (brief 5)."""
+    async with HostileServer(silence) as server, http.Agent() as agent:
+        request = http.get(server.url(), agent=agent)
+        with pytest.raises(TimeoutError), anyio.fail_after(0.02):
+            await request
+        assert request.destroyed
+        await checkpoint()
+        assert agent.total_socket_count == 0
+
+
+async def test_no_task_is_left() -> None:
+    """When all sockets are closed the loop has no task or closer of ours."""
+    async with HostileServer(stays(ok())) as server, http.Agent() as agent:
+        await (await http.get(server.url(), agent=agent)).body()
+    for _ in range(3):
+        await checkpoint()
+    assert str(current()).count("tasks=0") == 1
+
+
+async def test_awaiting_a_truncated_response_again() -> None:
+    """The response stays; each read of its body raises (H-072)."""
+    async with HostileServer(half_body) as server, http.Agent() as agent:
+        request = http.get(server.url(), agent=agent)
+        response = await request
+        for _ in range(2):
+            with pytest.raises(ConnectionResetError):
+                await response.body()
+        assert await request is response
