@@ -17,12 +17,17 @@ from headrace.net._errors import (
     SocketClosedBeforeConnectionError,
     SocketClosedError,
     SocketError,
+    TLSError,
+    TLSHandshakeTimeoutError,
 )
 from headrace.net._receiver import Receiver
 from headrace.net._run import run
 from headrace.net._server import Server
 from headrace.net._socket import Socket
 from headrace.net._systemd import systemd_sockets
+from headrace.net._tls_options import create_secure_context
+from headrace.net._tls_server import TLSServer, create_tls_server
+from headrace.net._tls_socket import TLSSocket, connect_tls
 from headrace.net._version import __version__
 
 __all__ = [
@@ -44,10 +49,17 @@ __all__ = [
     "SocketClosedBeforeConnectionError",
     "SocketClosedError",
     "SocketError",
+    "TLSError",
+    "TLSHandshakeTimeoutError",
+    "TLSServer",
+    "TLSSocket",
     "__version__",
     "connect",
+    "connect_tls",
     "create_connection",
+    "create_secure_context",
     "create_server",
+    "create_tls_server",
     "is_ip",
     "is_ipv4",
     "is_ipv6",

@@ -9,6 +9,7 @@ import builtins
 import errno as errno_names
 import os
 import socket
+import ssl
 from enum import Enum
 from typing import ClassVar, Self
 
@@ -315,3 +316,57 @@ class SocketClosedBeforeConnectionError(NetError, RuntimeError):
 
     def __init__(self) -> None:
         super().__init__("the socket was closed before the connection was made")
+
+
+class TLSError(NetError, OSError):
+    """The handshake failed, or the peer broke the rules of TLS.
+
+    Attributes:
+        code: `ERR_TLS_CERT_ALTNAME_INVALID`, `CERT_HAS_EXPIRED`,
+            `SELF_SIGNED_CERT_IN_CHAIN` and the like for a certificate that does not
+            hold; `ERR_SSL_` and OpenSSL's reason for everything else.
+    """
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+    @classmethod
+    def from_exception(cls, error: ssl.SSLError) -> "TLSError":
+        """Translate what `ssl` raised; the original becomes the cause."""
+        if isinstance(error, ssl.SSLCertVerificationError):
+            code = _VERIFY_CODES.get(error.verify_code, "ERR_TLS_CERT_INVALID")
+            message = f"the peer's certificate does not hold: {error.verify_message}"
+        else:
+            reason = (error.reason or "PROTOCOL_ERROR").replace(" ", "_").upper()
+            code, message = (
+                f"ERR_SSL_{reason}",
+                f"TLS failed: {error.strerror or error}",
+            )
+        result = cls(message, code)
+        result.__cause__ = error
+        return result
+
+
+#: OpenSSL's X509_V_ERR numbers and the names that Node gives them.
+_VERIFY_CODES = {
+    2: "UNABLE_TO_GET_ISSUER_CERT",
+    9: "CERT_NOT_YET_VALID",
+    10: "CERT_HAS_EXPIRED",
+    18: "DEPTH_ZERO_SELF_SIGNED_CERT",
+    19: "SELF_SIGNED_CERT_IN_CHAIN",
+    20: "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+    21: "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+    23: "CERT_REVOKED",
+    24: "INVALID_CA",
+    26: "INVALID_PURPOSE",
+    62: "ERR_TLS_CERT_ALTNAME_INVALID",
+    64: "ERR_TLS_CERT_ALTNAME_INVALID",
+}
+
+
+class TLSHandshakeTimeoutError(TLSError, TimeoutError):
+    """The handshake took longer than it may."""
+
+    def __init__(self) -> None:
+        super().__init__("the TLS handshake timed out", "ERR_TLS_HANDSHAKE_TIMEOUT")

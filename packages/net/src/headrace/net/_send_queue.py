@@ -37,19 +37,29 @@ class SendQueue:
         """Return the first chunks, as many as one system call should take."""
         return list(islice(self._chunks, MAX_PIECES))
 
+    def first(self, size: int) -> Chunk:
+        """Return the first `size` bytes, or all that there are; they stay."""
+        first = self._chunks[0]
+        if len(first) > size:
+            return memoryview(first)[:size]
+        if len(first) == size or len(self._chunks) == 1:
+            return first
+        return b"".join(self._cut(size))
+
+    def _cut(self, size: int) -> list[Chunk]:
+        pieces: list[Chunk] = []
+        for chunk in self._chunks:
+            pieces.append(chunk[:size])
+            size -= len(pieces[-1])
+            if not size:
+                break
+        return pieces
+
     def take(self, size: int) -> bytes:
         """Return the first `size` bytes, or all that there are, and drop them."""
-        if self.size > size:
-            pieces, missing = [], size
-            for chunk in self._chunks:
-                pieces.append(chunk[:missing])
-                missing -= len(pieces[-1])
-                if not missing:
-                    break
-        else:
-            pieces, missing = list(self._chunks), size - self.size
-        self.consume(size - missing)
-        return b"".join(pieces)
+        taken = b"".join(self._cut(size))
+        self.consume(len(taken))
+        return taken
 
     def consume(self, size: int) -> None:
         """Drop the first `size` bytes: they were sent."""

@@ -73,6 +73,7 @@ class Server(ServerEvents):
     """
 
     _socket_class: ClassVar[type[Socket]] = Socket
+    _tls_options: Mapping[str, Any] = {}
 
     def __init__(
         self,
@@ -80,7 +81,7 @@ class Server(ServerEvents):
         **keywords: "Unpack[ServerOptions]",
     ) -> None:
         super().__init__()
-        options, listener = _split(args)
+        options, listener = split_arguments(args)
         # Configuration
         self._options = _check_options(merge(SERVER_NAMES, options, keywords))
         self.max_connections: int | None = None
@@ -259,6 +260,12 @@ class Server(ServerEvents):
         self.emit("connection", connection)
         connection._start_reading()
 
+    def _connection_secured(self, connection: Socket) -> None:
+        """React to the end of a connection's TLS handshake."""
+
+    def _handshake_failed(self, error: BaseException, connection: Socket) -> None:
+        """React to a TLS handshake that failed; its socket is destroyed."""
+
     def _connection_closed(self, connection: Socket) -> None:
         self._connections.discard(connection)
         if self._state is Listening.CLOSING:
@@ -434,7 +441,11 @@ class Server(ServerEvents):
             raise
         owner: Owner = self
         reject = partial(self._reject, event, args)
-        if event == "connection" and args and isinstance(args[0], Socket):
+        if (
+            event in ("connection", "secure_connection")
+            and args
+            and isinstance(args[0], Socket)
+        ):
             # A bug in a handler ends its connection, not the server (spec H-010).
             owner = args[0]
             reject = partial(_fail_connection, loop, args[0])
@@ -511,7 +522,7 @@ def _fail_connection(loop: Loop, connection: Socket, error: Exception) -> None:
     loop.report(error, connection, connection._owner or connection)
 
 
-def _split(
+def split_arguments(
     args: tuple[Any, ...],
 ) -> tuple[Mapping[str, Any] | None, Callable[..., object] | None]:
     """Take options and listener apart; either may be left out."""

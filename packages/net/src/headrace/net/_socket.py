@@ -81,7 +81,7 @@ class Socket(SocketBase):
         self._init(given)
         if handle is not None:
             self._owner = current().owner
-            self._adopt_transport(_transport_for(self, handle))
+            self._adopt_transport(transport_for(self, handle))
 
     @classmethod
     def _accepted(
@@ -196,11 +196,15 @@ class Socket(SocketBase):
         self._dial = None
         loop = self.loop()
         transport = SocketTransport(loop, self, self._push_data, sock, remote)
-        self._use_transport(transport, LinkMove.CONNECTED)
+        self._use_transport(self._layered(transport), LinkMove.CONNECTED)
         deliver = loop.deliver  # one listener's exception must not stop the rest
         deliver(self._owner, self.emit, "connect")
         deliver(self._owner, self.emit, "ready")
         self._start_reading()
+
+    def _layered(self, transport: Transport) -> Transport:
+        """Return the transport to use over that of the system: the same, or TLS."""
+        return transport
 
     def _dial_failed(self, error: Exception) -> None:
         self._dial = None
@@ -208,7 +212,7 @@ class Socket(SocketBase):
 
     def _adopt_transport(self, transport: Transport) -> None:
         """Take over a connection that exists already."""
-        self._use_transport(transport, LinkMove.ADOPT)
+        self._use_transport(self._layered(transport), LinkMove.ADOPT)
         self._count()
         transport.loop.next_tick_for(self._owner, self._start_reading)
 
@@ -218,14 +222,21 @@ class Socket(SocketBase):
         if self._receiver is not None:  # `consume` was called before there was one
             transport.on_data = self._receiver.data_received
         self._apply_settings()
-        if self._opened_waiter is not None:
-            self._opened_waiter.set()
+        self._tell_ready()
         early, self._early = self._early, None
         if early is not None and transport.write(early):
             self._write_pending = False
             self._wrote(None)
         if self._final_callback is not None:
             self._final(self._final_callback)
+
+    def _is_ready(self) -> bool:
+        """Whether what an `await` of this socket waits for has happened."""
+        return self._link is _OPEN
+
+    def _tell_ready(self) -> None:
+        if self._opened_waiter is not None and self._is_ready():
+            self._opened_waiter.set()
 
     def _start_reading(self) -> None:
         """Read up to the high-water mark, unless a receiver reads or it is paused."""
@@ -542,7 +553,7 @@ class Socket(SocketBase):
     async def _wait_open(self) -> Self:
         if self._link in (Link.CLOSING, Link.CLOSED):
             raise self._errored or SocketClosedError
-        if self._link is not _OPEN:
+        if not self._is_ready():
             if self._opened_waiter is None:
                 self._opened_waiter = Waiter()
             try:
@@ -600,7 +611,7 @@ class Socket(SocketBase):
         await self._wait_closed()
 
 
-def _transport_for(holder: Socket, handle: Any) -> Transport:
+def transport_for(holder: Socket, handle: Any) -> Transport:
     """Return a transport on a connection that somebody else made."""
     if isinstance(handle, socket.socket):
         handle.setblocking(False)

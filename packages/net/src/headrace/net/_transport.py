@@ -32,7 +32,8 @@ OnData = Callable[[memoryview], None]
 class Holder(Protocol):
     """Who a transport calls back."""
 
-    _owner: Owner | None
+    @property
+    def _owner(self) -> Owner | None: ...
 
     def _transport_ended(self) -> None: ...
     def _transport_flushed(self) -> None: ...
