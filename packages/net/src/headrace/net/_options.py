@@ -156,6 +156,11 @@ def _is_target(value: object) -> bool:
     return isinstance(value, str | bytes | int | os.PathLike | Mapping | socket.socket)
 
 
+def _kinds(values: Iterable[object]) -> list[str]:
+    """Return what may be shown of arguments: the values may be keys."""
+    return [type(value).__name__ for value in values]
+
+
 def parse_connect(
     positional: tuple[Any, ...], keywords: Mapping[str, Any], names: frozenset[str]
 ) -> tuple[dict[str, Any], Callable[..., object] | None]:
@@ -165,13 +170,15 @@ def parse_connect(
     """
     keywords = dict(keywords)
     rest, callback = _split_callback(positional, keywords.pop("callback", None))
-    mapping: Mapping[str, Any] = {}
-    if rest and isinstance(rest[0], Mapping):
-        mapping = rest.pop(0)
-    elif rest:
+    mapping: dict[str, Any] = {}
+    if rest and not isinstance(rest[0], Mapping):
         mapping = _connect_target(rest)
+    if rest and isinstance(rest[0], Mapping):
+        mapping = {**rest.pop(0), **mapping}
     if rest:
-        raise InvalidArgValueError("arguments", "fit no form of connect", positional)
+        raise InvalidArgValueError(
+            "arguments", "fit no form of connect", _kinds(positional)
+        )
     options = merge(names, mapping, keywords)
     _check_connect(options)
     return options, callback
@@ -231,7 +238,9 @@ def parse_listen(
     elif rest:
         mapping = _listen_target(rest)
     if rest:
-        raise InvalidArgValueError("arguments", "fit no form of listen", positional)
+        raise InvalidArgValueError(
+            "arguments", "fit no form of listen", _kinds(positional)
+        )
     options = merge(LISTEN_NAMES, mapping, keywords)
     _check_listen(options)
     return options, callback
@@ -258,7 +267,9 @@ def _listen_target(rest: list[Any]) -> dict[str, Any]:
 def _check_listen(options: dict[str, Any]) -> None:
     given = [name for name in ("path", "fd", "handle") if name in options]
     if len(given) > 1 or (given and "port" in options):
-        raise InvalidArgValueError("options", "name more than one target", options)
+        raise InvalidArgValueError(
+            "options", "name more than one target", sorted(options)
+        )
     if "path" in options:
         options["path"] = to_path(options["path"])
     elif "fd" in options:

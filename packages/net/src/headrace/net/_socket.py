@@ -112,8 +112,8 @@ class Socket(SocketBase):
         Also possible again after ``close``, with everything reset but the listeners.
 
         Args:
-            *args: `port[, host]`, `path`, or one mapping of options; then a one-time
-                listener of ``connect``.
+            *args: `port[, host]` or `path`, a mapping of options, or both; then a
+                one-time listener of ``connect``.
             **options: `port`, `host` (default `localhost`), `path`, `local_address`,
                 `local_port`, `family` (4, 6, or 0 for both), `lookup`, `timeout`,
                 `no_delay`, `keep_alive`, `keep_alive_initial_delay`,

@@ -283,7 +283,7 @@ def connect_tls(*args: Any, **options: "Unpack[TLSConnectOptions]") -> TLSSocket
     """Return a new `TLSSocket` that connects and secures the connection.
 
     Args:
-        *args: `port[, host]`, `path`, or one mapping of options; then a one-time
+        *args: `port[, host]` or `path`, a mapping of options, or both; then a one-time
             listener of ``secure_connect``.
         **options: Those of `connect` and of `TLSSocket`; `socket`: put TLS on this
             connection instead of making one.
