@@ -81,7 +81,9 @@ class Section:
         if not mendable and _NOTABLE.search(data, fresh):
             part = bytes(data[start + self._judged :])
             check_first = None if self._judged else self._check_first
-            self._judged += check_lines(part, self._judged, check_first)
+            self._judged += check_lines(
+                part, self._judged, check_first, to_the_end=False
+            )
         self.seen = size
         self.searched = max(size - 3, 0)
 
@@ -91,20 +93,24 @@ class Section:
         Raises:
             HTTPParserError: Always.
         """
-        check_lines(section[: self._limit], 0, self._check_first)
+        check_lines(section[: self._limit], 0, self._check_first, to_the_end=True)
         if too_long:
             raise _fault("HPE_HEADER_OVERFLOW", f"{self._what} overflow", self._limit)
         # Cannot happen: the expression and the line checks are the same grammar.
         raise _fault("HPE_INTERNAL", f"{self._what} is invalid", 0)
 
 
-def check_lines(data: bytes, offset: int, check_first: LineCheck | None) -> int:
+def check_lines(
+    data: bytes, offset: int, check_first: LineCheck | None, *, to_the_end: bool
+) -> int:
     """Judge lines, and return where the first one begins that has no end.
 
     Args:
         data: Begins with a line.
         offset: What to add to positions in errors.
         check_first: Judges the first line, if it is not a field line.
+        to_the_end: Judge a line without an end too. Else it is left alone, as it would
+            be if it came byte by byte, up to a byte that no line may have.
 
     Raises:
         HTTPParserError: For the first byte from the left that breaks a rule.
@@ -115,10 +121,14 @@ def check_lines(data: bytes, offset: int, check_first: LineCheck | None) -> int:
         line_break = _LINE_BREAK.search(data, start)
         end = line_break.start() if line_break else len(data)
         line = data[start:end]
+        found = data[end : end + 2]
+        has_end = found not in (b"", b"\r")
         try:
-            check(line, False)
-            if not _has_line_end(data[end : end + 2], end - start):
+            if has_end or to_the_end or _NOTABLE.search(line):
+                check(line, False)
+            if not has_end:
                 return start
+            _check_line_end(found, end - start)
             if line or check is not check_field_line:
                 check(line, True)
         except HTTPParserError as error:
@@ -129,15 +139,11 @@ def check_lines(data: bytes, offset: int, check_first: LineCheck | None) -> int:
     return start
 
 
-def _has_line_end(found: bytes, position: int) -> bool:
-    """Tell whether `found` is CRLF or only the beginning of it."""
-    if found == b"\r\n":
-        return True
+def _check_line_end(found: bytes, position: int) -> None:
     if found[:1] == b"\n":
         raise _fault("HPE_CR_EXPECTED", "Missing expected CR before LF", position)
-    if len(found) == 2:
+    if found != b"\r\n":
         raise _fault("HPE_LF_EXPECTED", "Missing expected LF after CR", position + 1)
-    return False
 
 
 def check_field_line(line: bytes, ends: bool) -> None:

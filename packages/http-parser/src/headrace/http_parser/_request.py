@@ -38,7 +38,7 @@ from headrace.http_parser._target import is_valid_target
 # request-line = method SP request-target SP HTTP-version, without its CRLF (RFC 9112
 # section 3).
 _REQUEST_LINE: Final = re.compile(
-    rb"(T++) ([\x21-\x7e]++) HTTP/1\.([01])(?=\r\n)".replace(b"T", TOKEN_CHAR)
+    rb"(" + TOKEN_CHAR + rb"++) ([\x21-\x7e]++) HTTP/1\.([01])(?=\r\n)"
 )
 # All that follows: every field is preceded by a CRLF, which makes it easy to find.
 _FIELDS: Final = re.compile(rb"\r\n" + FIELD_LINES + rb"\r\n")

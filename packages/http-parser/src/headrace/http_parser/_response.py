@@ -35,7 +35,9 @@ from headrace.http_parser._state import Move, State, advance
 # status-line = HTTP-version SP status-code [ SP reason-phrase ], then fields and a
 # blank line (RFC 9112 sections 2.1 and 4). Peers leave out the last SP as well.
 _HEAD: Final = re.compile(
-    rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (V*+))?+\r\n".replace(b"V", VALUE_CHAR)
+    rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ("
+    + VALUE_CHAR
+    + rb"*+))?+\r\n"
     + FIELD_LINES
     + rb"\r\n"
 )
