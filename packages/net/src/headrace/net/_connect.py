@@ -158,6 +158,10 @@ class Dial:
     def connected(self, attempt: "Attempt", sock: socket.socket) -> None:
         """Take the first connection that was made; the other attempts are given up."""
         self._attempts.discard(attempt)
+        self.loop.drain()  # here and not in `deliver`: a tick may give the dial up
+        if self._done:
+            sock.close()
+            return
         self.abort()
         remote = attempt.candidate.sockaddr
         deliver = self.loop.deliver
@@ -173,6 +177,7 @@ class Dial:
             self._fail(_combine(self._errors))
 
     def _fail(self, error: Exception) -> None:
+        self.loop.drain()
         if not self._done:
             self.abort()
             self.loop.deliver(self._dialler._owner, self._dialler._dial_failed, error)
