@@ -27,8 +27,8 @@ from headrace.http._errors import (
 from headrace.http._headers import validate_header_name, validate_header_value
 from headrace.http._incoming import IncomingMessage
 from headrace.http._outgoing import OutgoingMessage
+from headrace.http._server import MAX_HEADER_SIZE as max_header_size
 from headrace.http._server import (
-    MAX_HEADER_SIZE,
     Server,
     ServerOptions,
     create_server,
@@ -37,9 +37,6 @@ from headrace.http._server_response import ServerResponse
 from headrace.http._version import __version__
 from headrace.http_parser import METHODS, STATUS_CODES, HTTPParserError
 from headrace.net import run
-
-#: Bytes a message's head may have where no option says otherwise (H-020).
-max_header_size = MAX_HEADER_SIZE
 
 __all__ = [
     "METHODS",
