@@ -117,7 +117,7 @@ async def test_duplex_needs_both_sides() -> None:
     stream.push(None)
     stream.resume()
     await loop.checkpoint()
-    assert told == ["written", "both", "read"]
+    assert told == ["written", "read", "both"]  # the last one waits for ``close``
 
 
 async def test_an_absent_side_is_not_waited_for() -> None:

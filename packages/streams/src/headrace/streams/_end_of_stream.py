@@ -47,7 +47,7 @@ class Watch:
         stream.on("error", self._on_error)
         stream.on("close", self._on_close)
         failed = stream.errored is not None and not stream.destroyed
-        if failed or stream.closed or self._is_complete():
+        if failed or stream.closed or (self._is_complete() and not self._will_close()):
             stream.loop().next_tick_for(stream._owner, self._on_close)
 
     def stop(self) -> None:
@@ -73,8 +73,24 @@ class Watch:
             self.stop()
             callback(error)
 
+    def _will_close(self) -> bool:
+        """Return whether ``close`` follows by itself, and so is worth waiting for.
+
+        What the stream holds, a file perhaps, is free then. Not so if only one of two
+        sides is watched, or if the stream does without our machinery.
+        """
+        stream = self.stream
+        return (
+            stream._auto_destroy
+            and not stream.closed
+            and self._readable == (stream._readable_state is not None)
+            and self._writable == (stream._writable_state is not None)
+            and self._readable == stream._is_readable_side()
+            and self._writable == stream._is_writable_side()
+        )
+
     def _on_progress(self) -> None:
-        if self._is_complete():
+        if self._is_complete() and not self._will_close():
             self._settle(None)
 
     def _on_error(self, error: BaseException) -> None:

@@ -6,11 +6,13 @@ The event loop never waits for the disk.
 import errno
 import os
 from collections.abc import Callable
+from functools import partial
 from io import FileIO
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from anyio import to_thread
 
+from headrace.events import loop
 from headrace.streams._errors import InvalidArgTypeError, OutOfRangeError
 from headrace.streams._high_water_mark import check_high_water_mark
 from headrace.streams._readable import Readable
@@ -54,7 +56,7 @@ class _OpenFile:
         task: The operation.
     """
 
-    __slots__ = ("_closes", "_mode", "path", "raw", "task")
+    __slots__ = ("__weakref__", "_closes", "_mode", "path", "raw", "task")
 
     def __init__(self, path: Any, mode: str, *, closes: bool) -> None:
         if isinstance(path, bool) or not isinstance(
@@ -69,21 +71,20 @@ class _OpenFile:
         self._closes = closes or not isinstance(path, int)
 
     async def open(self, start: int | None) -> None:
-        def call() -> FileIO:
-            raw = FileIO(
-                os.fspath(self.path) if not isinstance(self.path, int) else self.path,
-                self._mode,
-                closefd=self._closes,
-            )
-            if start is not None:
-                try:
-                    raw.seek(start)
-                except BaseException:
-                    raw.close()
-                    raise
-            return raw
+        """Open it and go to `start`."""
+        self.raw = await _in_thread("open", self.path, partial(self._open, start))
+        loop.current().attach(self)
 
-        self.raw = await _in_thread("open", self.path, call)
+    def _open(self, start: int | None) -> FileIO:
+        path = self.path if isinstance(self.path, int) else os.fspath(self.path)
+        raw = FileIO(path, self._mode, closefd=self._closes)
+        if start is not None:
+            try:
+                raw.seek(start)
+            except BaseException:
+                raw.close()
+                raise
+        return raw
 
     async def close(self) -> None:
         """Wait for the operation under way, then close."""
@@ -91,7 +92,13 @@ class _OpenFile:
             await self.task.wait()
         raw, self.raw = self.raw, None
         if raw is not None:
+            loop.current().detach(self)
             await _in_thread("close", self.path, raw.close)
+
+    def abort(self) -> None:
+        """Close at once; the loop calls this at its end."""
+        if self.raw is not None:
+            self.raw.close()
 
 
 class FileReadStream(Readable):
