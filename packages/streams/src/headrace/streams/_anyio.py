@@ -134,7 +134,8 @@ class _Sink:
             return  # it is closed all the same
         finally:
             self._stop()
-            self._writable.destroy()
+            if not self._writable.writable_finished:
+                self._writable.destroy()
 
 
 class _ReceiveStream(ByteReceiveStream):
