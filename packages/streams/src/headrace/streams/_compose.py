@@ -43,6 +43,7 @@ def compose(*stages: Any) -> Duplex:
     whole = _Joined(
         last if last._is_readable_side() else None,
         first if first._is_writable_side() else None,
+        sink=None if last._is_readable_side() else last,
     )
 
     def done(error: BaseException | None) -> None:
@@ -61,13 +62,24 @@ def duplex_from(source: Any) -> Duplex:
         return _Joined(source, None)
     if isinstance(source, Writable):
         return _Joined(None, source)
-    if isinstance(source, Mapping) and source.keys() <= {"readable", "writable"}:
-        return _Joined(source.get("readable"), source.get("writable"))
+    if isinstance(source, Mapping):
+        return _from_mapping(source)
     if is_stage_function(source):
         return _from_function(source)
     if isinstance(source, Iterable | AsyncIterable):
         return _Joined(Readable.from_(source), None)
     raise InvalidArgTypeError("source", "a stream, an iterable or a function", source)
+
+
+def _from_mapping(sides: Mapping[Any, Any]) -> Duplex:
+    output, entry = sides.get("readable"), sides.get("writable")
+    if (
+        not sides.keys() <= {"readable", "writable"}
+        or not isinstance(output, Readable | None)
+        or not isinstance(entry, Writable | None)
+    ):
+        raise InvalidArgTypeError("source", "a Readable and a Writable", sides)
+    return _Joined(output, entry)
 
 
 def _from_function(function: Any) -> Duplex:
@@ -80,9 +92,21 @@ def _from_function(function: Any) -> Duplex:
 
 
 class _Joined(Duplex):
-    """Reads from one stream and writes to another."""
+    """Reads from one stream and writes to another.
 
-    def __init__(self, output: Readable | None, entry: Writable | None) -> None:
+    Args:
+        output: Where to read from.
+        entry: Where to write to.
+        sink: What must have finished for this to finish; by default the entry.
+    """
+
+    def __init__(
+        self,
+        output: Readable | None,
+        entry: Writable | None,
+        *,
+        sink: Writable | None = None,
+    ) -> None:
         super().__init__(
             readable=output is not None,
             writable=entry is not None,
@@ -91,6 +115,7 @@ class _Joined(Duplex):
         )
         self._output = output
         self._entry = entry
+        self._sink = sink
         self._wanted = False
         self._held: Callable[..., None] | None = None
         self._stops = [
@@ -139,8 +164,11 @@ class _Joined(Duplex):
     def _final(self, callback: Callable[..., None]) -> None:
         if self._entry is None:
             callback(None)
-        else:
+        elif self._sink is None:
             self._entry.end(callback)
+        else:
+            self._entry.end()
+            self._stops.append(watch(self._sink, callback, False, True))
 
     def _destroy(
         self, error: BaseException | None, callback: Callable[..., None]

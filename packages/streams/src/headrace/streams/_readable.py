@@ -478,6 +478,10 @@ class Readable(ReadableEvents):
 
         return ReadableIterator(self, destroy_on_return=destroy_on_return)
 
+    async def to_array(self) -> list[Any]:
+        """Return all chunks; when cancelled, the stream is destroyed. Source: X-116."""
+        return [chunk async for chunk in self]
+
     # What can be asked.
 
     @property

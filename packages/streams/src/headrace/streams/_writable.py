@@ -277,7 +277,7 @@ class Writable(WritableEvents):
         state = self._writable_state
         if state is None:
             state = self._make_writable_state()
-        if callable(chunk) and not state.object_mode:
+        if callable(chunk):
             chunk, encoding, callback = None, None, chunk
         elif callable(encoding):
             encoding, callback = None, encoding

@@ -31,16 +31,24 @@ async def buffer(
         InvalidArgTypeError: If a chunk is neither text nor bytes-like.
         BaseException: The error of the stream.
     """
+    return _join([_to_bytes(chunk) for chunk in await _collect(readable, limit)])
+
+
+async def _collect(readable: AsyncIterable[Any], limit: int | None) -> list[Any]:
+    """Return the chunks of `readable`, which are at most `limit` bytes."""
     if limit is not None:
         check_high_water_mark(limit, "limit")
-    parts: list[bytes] = []
+    chunks: list[Any] = []
     size = 0
     async for chunk in readable:
-        part = _to_bytes(chunk)
-        size += len(part)
+        size += len(_to_bytes(chunk))
         if limit is not None and size > limit:
             raise ContentTooLargeError(limit)
-        parts.append(part)
+        chunks.append(chunk)
+    return chunks
+
+
+def _join(parts: list[bytes]) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
@@ -70,16 +78,10 @@ async def text(
         LookupError: If there is no such encoding.
         ContentTooLargeError: As for `buffer`.
     """
-    chunks: list[Any] = []
-    size = 0
-    async for chunk in readable:
-        size += len(_to_bytes(chunk))
-        if limit is not None and size > limit:
-            raise ContentTooLargeError(limit)
-        chunks.append(chunk)
+    chunks = await _collect(readable, limit)
     if chunks and all(isinstance(chunk, str) for chunk in chunks):
         return "".join(chunks)
-    return b"".join(map(_to_bytes, chunks)).decode(encoding)
+    return _join([_to_bytes(chunk) for chunk in chunks]).decode(encoding)
 
 
 async def json(
