@@ -349,8 +349,10 @@ class Server(ServerEvents):
         """Whether connections are accepted."""
         return self._state is Listening.LISTENING
 
-    def address(self) -> Address | str | None:
+    def address(self) -> Address | Any:
         """Return where the server listens: `Address`, path, or None if it does not.
+
+        Typed for the usual case, so that ``server.address().port`` needs no check.
 
         Source: spec H-035.
         """
