@@ -103,6 +103,8 @@ class ClientRequest(ClientRequestEvents):
 
     #: The agent need not turn a pooled socket into a stream: see `PooledRequest`.
     consumes: bool = True
+    #: After how many idle seconds the server closes, if it says so (H-098, X-060).
+    idle_hint: float | None = None
 
     retry_stale: bool = True
     aborted: bool = False
@@ -113,7 +115,6 @@ class ClientRequest(ClientRequestEvents):
     _limits: RequestLimits | None = None
     _join_duplicates: bool = False
     _awaited: bool = False  # nothing is discarded, no error is uncaught
-    _retried: bool = False
     _timeout_due: bool = True  # the next idle time is to be told
     _when_connected: list[tuple[Callback, tuple[Any, ...]]] | None = None
 
@@ -259,7 +260,7 @@ class ClientRequest(ClientRequestEvents):
     def on_socket(self, socket: Socket) -> None:
         """Take the socket that was found; the agent calls this from a tick."""
         if self._gone or self._exchange is not Exchange.WAITING:
-            self._return_socket(socket)
+            self._return_socket(socket, socket.destroy)
             return
         self._exchange = MOVES[Exchange.WAITING, Move.SOCKET]
         connection = ClientConnection.of(socket, self.loop())
@@ -267,7 +268,8 @@ class ClientRequest(ClientRequestEvents):
         first = self._socket is None
         self._socket = socket
         connection.begin(self)
-        self._set_socket_timeout(socket)
+        if connection.socket is socket:  # else it is some other Duplex
+            self._set_socket_timeout(socket)
         if connection.is_connected:
             self._socket_connected()
         try:
@@ -348,8 +350,8 @@ class ClientRequest(ClientRequestEvents):
         return self
 
     def _renew_timeout(self) -> None:
-        if self._socket is not None and self._exchange not in _OVER:
-            self._set_socket_timeout(self._socket)
+        if self._exchange not in _OVER:
+            self._with_socket("set_timeout", self.timeout or 0.0)
 
     def _socket_idle(self, socket: Socket) -> None:
         """Tell the listeners that the socket was idle (H-084)."""
@@ -378,8 +380,9 @@ class ClientRequest(ClientRequestEvents):
         self._on_connected(self._with_socket, "set_keep_alive", enable, delay)
 
     def _with_socket(self, method: str, *arguments: Any) -> None:
-        if self._socket is not None:
-            getattr(self._socket, method)(*arguments)
+        change = getattr(self._socket, method, None)
+        if change is not None:  # a Duplex that is no socket has no such settings
+            change(*arguments)
 
     # The answer
 
@@ -461,28 +464,24 @@ class ClientRequest(ClientRequestEvents):
             self.reusable = connection.complete() and self._length_kept
             if self.reusable and self.response is not None:
                 self.response.socket = None
-            self._next_tick(self._close_and_return, connection.net_socket)
+                hint = self.response.headers.get("keep-alive")
+                if hint is not None:
+                    self.idle_hint = keep_alive_timeout(hint)
+            self._next_tick(self._close_and_return, connection)
 
-    def _close_and_return(self, socket: Socket) -> None:
+    def _close_and_return(self, connection: ClientConnection) -> None:
         try:
             self._emit_close()
         finally:
-            self._return_socket(socket)
+            self._return_socket(connection.net_socket, connection.socket.destroy_soon)
 
-    @property
-    def idle_hint(self) -> float | None:
-        """After how many idle seconds the server closes, if it says so (H-098)."""
-        if self.response is None:
-            return None
-        return keep_alive_timeout(self.response.headers.get("keep-alive"))
-
-    def _return_socket(self, socket: Socket) -> None:
+    def _return_socket(self, socket: Socket, close: Callback) -> None:
         """Give the socket back to the agent; without one it is of no more use."""
         release = getattr(self.agent, "release", None)
         if release is not None:
             release(socket, self)
         else:
-            socket.destroy()
+            close()
 
     def _forget_socket(self, socket: Socket) -> None:
         """Take the socket out of the agent (H-101)."""
@@ -539,15 +538,17 @@ class ClientRequest(ClientRequestEvents):
     def _may_retry(self, connection: ClientConnection) -> bool:
         return (
             self.retry_stale
-            and not self._retried
             and self.reused_socket
             and not connection.heard
             and self._is_repeatable()
         )
 
     def _retry(self) -> None:
-        """Send everything once more on a fresh connection (X-056)."""
-        self._retried = True
+        """Send everything once more (X-056).
+
+        The agent may hand out another pooled socket, which may be stale as well: then
+        this runs again, until there is none left and the connection is a fresh one.
+        """
         self._exchange = MOVES[self._exchange, Move.RETRY]
         self._client_connection = None
         self._rewind()
@@ -734,9 +735,9 @@ def can_reuse(agent: Any) -> bool:
     )
 
 
-def keep_alive_timeout(value: str | None) -> float | None:
+def keep_alive_timeout(value: str) -> float | None:
     """Return the ``timeout`` parameter of a Keep-Alive header, in seconds (X-060)."""
-    for parameter in (value or "").lower().split(","):
+    for parameter in value.lower().split(","):
         name, _, seconds = parameter.partition("=")
         seconds = seconds.strip()
         if name.strip() == "timeout" and seconds.isascii() and seconds.isdigit():
