@@ -8,6 +8,7 @@ one connection; the difference of the totals is what the requests cost.
 """
 
 import argparse
+import os
 import re
 import signal
 import socket
@@ -38,6 +39,7 @@ def run(prefix: list[str], name: str, requests: int) -> None:
     """Run a server under a tool for so many requests."""
     process = subprocess.Popen(
         [*prefix, *SERVERS[name]],
+        env={**os.environ, "PYTHONHASHSEED": "0"},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from headrace.http._errors import (
     InvalidArgTypeError,
@@ -20,9 +20,9 @@ from headrace.http._errors import (
 
 Scalar = str | int | float | bytes
 HeaderValue = Scalar | Sequence[Scalar]
-Headers = (
-    Mapping[str, HeaderValue] | Sequence[Scalar] | Iterable[tuple[str, HeaderValue]]
-)
+# A mapping, a flat list or a list of pairs. Values are checked when they are given: for
+# a union with HeaderValue in it mypy infers a mixed literal as `dict[str, object]`.
+Headers = Mapping[str, Any] | Iterable[Any]
 Fields = dict[
     str, tuple[str, HeaderValue]
 ]  #: lower-case name -> (name, value as given)

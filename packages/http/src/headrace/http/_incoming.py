@@ -8,8 +8,9 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from headrace.http._errors import BodyTooLargeError, PeerGoneError
+from headrace.http._message_events import IncomingEvents
 from headrace.http_parser import merge_headers
-from headrace.streams import Life, Readable, ReadableState, Stream
+from headrace.streams import Life, ReadableState, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +58,7 @@ _DUMPED: Final = _Body.DUMPED
 _CLOSED: Final = Life.CLOSED
 
 
-class IncomingMessage(Readable):
+class IncomingMessage(IncomingEvents):
     """A request as a server sees it, or a response as a client sees it.
 
     The body is a stream of ``bytes``, never collected by the library itself. Headers

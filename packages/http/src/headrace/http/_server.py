@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, Unpack, overload
 
 from headrace import net
-from headrace.events import EventEmitter, Listener
+from headrace.events import EventEmitter
 from headrace.events.loop import current
 from headrace.http._carrier import Carrier, DuplexCarrier
 from headrace.http._connection import ServerConnection
@@ -18,6 +18,7 @@ from headrace.http._errors import (
     SocketEncodingError,
 )
 from headrace.http._incoming import IncomingMessage
+from headrace.http._message_events import ServerEvents
 from headrace.http._server_response import KEEP_ALIVE_LINE, ServerResponse
 from headrace.http_parser import EngineName, RequestParser
 
@@ -107,61 +108,6 @@ def check_duration(name: str, value: object) -> float:
     if not 0 <= value < inf:
         raise OutOfRangeError(name, "0 or more, and finite", value)
     return value
-
-
-if TYPE_CHECKING:
-
-    class ServerEvents(net.Server):
-        """The events of a server, for type checkers only."""
-
-        @overload  # type: ignore[override]  # known names only, on purpose
-        def on(
-            self,
-            event: Literal["request", "check_continue", "check_expectation"],
-            listener: RequestListener,
-        ) -> Self: ...
-        @overload
-        def on(
-            self,
-            event: Literal["connect", "upgrade"],
-            listener: Callable[[IncomingMessage, net.Socket, bytes], object],
-        ) -> Self: ...
-        @overload
-        def on(
-            self,
-            event: Literal["client_error"],
-            listener: Callable[[Exception, net.Socket], object],
-        ) -> Self: ...
-        @overload
-        def on(
-            self,
-            event: Literal["drop_request"],
-            listener: Callable[[IncomingMessage, net.Socket], object],
-        ) -> Self: ...
-        @overload
-        def on(
-            self,
-            event: Literal["connection", "timeout"],
-            listener: Callable[[net.Socket], object],
-        ) -> Self: ...
-        @overload
-        def on(
-            self, event: Literal["error"], listener: Callable[[Exception], object]
-        ) -> Self: ...
-        @overload
-        def on(
-            self,
-            event: Literal["drop"],
-            listener: Callable[[Mapping[str, Any]], object],
-        ) -> Self: ...
-        @overload
-        def on(
-            self, event: Literal["listening", "close"], listener: Callable[[], object]
-        ) -> Self: ...
-        def on(self, event: str, listener: Listener) -> Self: ...
-
-else:
-    ServerEvents = net.Server
 
 
 class Server(ServerEvents):
@@ -287,7 +233,8 @@ class Server(ServerEvents):
         socket._owner = connection
         self._http_connections.add(connection)
         if isinstance(socket, net.Socket):
-            socket.set_encoding = _refuse_encoding
+            # On the object: a class of its own would have to exist for TLS, too.
+            socket.set_encoding = _refuse_encoding  # type: ignore[method-assign]
             if self.timeout:
                 socket.set_timeout(self.timeout)
             EventEmitter.on(socket, "timeout", connection.timed_out)
@@ -333,7 +280,7 @@ class Server(ServerEvents):
         return f"{KEEP_ALIVE_LINE}Keep-Alive: timeout={seconds}{limit}\r\n"
 
     def __rejection__(self, error: Exception, event: object, *args: Any) -> None:
-        """Answer for an ``async def`` listener that failed as for a plain one (X-027)."""
+        """Answer for an ``async def`` listener that failed, as for others (X-027)."""
         source = args[-1] if event in _EXCHANGE_EVENTS else self
         owner = getattr(args[0], "_owner", None) if args else None
         current().report(error, source, owner)

@@ -33,7 +33,7 @@ from headrace.http._headers import (
     lower_name,
     pairs,
 )
-from headrace.http._outgoing import OutgoingMessage
+from headrace.http._message_events import ResponseEvents
 from headrace.http_parser import STATUS_CODES
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ _CHUNKED: Final = Framing.CHUNKED
 _CLOSE: Final = Framing.CLOSE
 
 
-class ServerResponse(OutgoingMessage):
+class ServerResponse(ResponseEvents):
     """The answer to one request; created by the server only.
 
     Events:
