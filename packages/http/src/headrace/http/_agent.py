@@ -48,7 +48,8 @@ class Agent(agent.Agent):
         given = {**(options or {}), **keywords}
         environment = given.pop("proxy_env", None)
         super().__init__(given)
-        self._proxies = None if environment is None else Proxies(environment)
+        #: Which requests go through a proxy; None: no request does.
+        self.proxies = None if environment is None else Proxies(environment)
 
     @property
     def can_reuse(self) -> bool:

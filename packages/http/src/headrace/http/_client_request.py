@@ -149,6 +149,9 @@ class ClientRequest(ClientRequestEvents):
             self.once("response", callback)
         if given:
             self._apply(given)
+        proxies = getattr(self.agent, "proxies", None)
+        if proxies is not None:
+            self._use_proxy(proxies)
         if "expect" in self._fields:
             self.flush_headers()
         self._ask_for_socket(create_connection)
@@ -248,7 +251,7 @@ class ClientRequest(ClientRequestEvents):
 
     def _ask_for_socket(self, create_connection: Callback | None = None) -> None:
         """Have the agent find a socket; what it raises comes as ``error``."""
-        options = self._target.connect
+        options = self._connect_options()
         try:
             if create_connection is not None and self.agent is None:
                 Solo(self, options, create_connection)

@@ -5,7 +5,7 @@ The life of the exchange is in `_client_request.py`.
 
 from __future__ import annotations
 
-from typing import Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from headrace.http._errors import BodyNotAllowedError, HeadersSentError
 from headrace.http._framing import Framing
@@ -20,6 +20,11 @@ from headrace.http._request_head import (
     read_headers,
 )
 from headrace.http._request_options import Target, check_method, check_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headrace.http._proxy import Proxies, Proxy
 
 #: What `set_default_headers=False` takes out (X-043).
 AUTOMATIC_HEADERS: Final = frozenset(
@@ -42,6 +47,7 @@ class RequestMessage(OutgoingMessage):
     #: The whole body where `end` was the first to send any of it: it can be repeated.
     _whole: bytes | None = None
     _length_kept: bool = True  # the body has the length that was declared
+    _proxy: Proxy | None = None  # who forwards this request, if anybody
 
     def _init_message(
         self,
@@ -77,6 +83,42 @@ class RequestMessage(OutgoingMessage):
                 fields.setdefault(lowered, ("Host", self._path))
             elif with_host:
                 fields.setdefault(lowered, field)
+
+    def _use_proxy(self, proxies: Proxies) -> None:
+        """Find out who forwards this request, and speak to it as it expects (X-064)."""
+        target, connect = self._target, self._target.connect
+        if "socket_path" in connect:
+            return
+        proxy = proxies.find(target.protocol, target.host, connect["port"])
+        if proxy is None:
+            return
+        self._proxy = proxy
+        if target.protocol != "http:" or proxy.authorization is None:
+            return  # a tunnel has a request of its own, to which this header belongs
+        if "proxy-authorization" not in self._fields:
+            field = ("Proxy-Authorization", proxy.authorization)
+            self._fields = {**self._fields, "proxy-authorization": field}
+            if self._lines is not None:
+                self._lines.append(field)
+
+    def _connect_options(self) -> Mapping[str, Any]:
+        """Return where the agent is to connect to."""
+        options, proxy = self._target.connect, self._proxy
+        if proxy is None:
+            return options
+        if self._target.protocol == "http:":
+            return {**options, "host": proxy.host, "port": proxy.port}
+        return {**options, "proxy": proxy}
+
+    def _request_target(self) -> str:
+        """Return what stands in the request line (RFC 9112 section 3.2)."""
+        path, target = self._path, self._target
+        if self._proxy is None or target.protocol != "http:":
+            return path
+        if self._method == "CONNECT" or not path.startswith(("/", "*")):
+            return path
+        path = "" if path == "*" else path
+        return f"{target.protocol}//{target.authority}{path}"
 
     # The line
 
@@ -174,6 +216,7 @@ class RequestMessage(OutgoingMessage):
             and self._fields is target.fields
             and self._method == "GET"
             and self._path is target.path
+            and self._proxy is None
             and not self._removed
             and self._lines is None
         ):
@@ -196,8 +239,8 @@ class RequestMessage(OutgoingMessage):
             self._fields, self._removed, self.should_keep_alive
         )
         text = (
-            f"{self._method} {self._path} HTTP/1.1\r\n{self._user_lines()}"
-            f"{connection}{frame.line}\r\n"
+            f"{self._method} {self._request_target()} HTTP/1.1\r\n"
+            f"{self._user_lines()}{connection}{frame.line}\r\n"
         )
         return text.encode("latin-1")
 
