@@ -41,8 +41,10 @@ class AnyioTransport(Transport):
 
     __slots__ = (
         "_limit",
+        "_local",
         "_queue",
         "_reader",
+        "_remote",
         "_sending",
         "_stream",
         "_wanted",
@@ -60,6 +62,9 @@ class AnyioTransport(Transport):
         self._writer: Task | None = None
         self._queue = SendQueue()
         self._sending = Sending.OPEN
+        self._local: Address | None = None
+        # Asked for now: a closed stream no longer tells.
+        self._remote: Address | None = self._ask(SocketAttribute.remote_address)
         loop.attach(self)
 
     # Reading
@@ -178,16 +183,19 @@ class AnyioTransport(Transport):
         return family
 
     def remote_address(self) -> Address | None:
-        return self._to_address(SocketAttribute.remote_address)
+        self._remote = self._remote or self._ask(SocketAttribute.remote_address)
+        return self._remote
 
     def local_address(self) -> Address | None:
-        return self._to_address(SocketAttribute.local_address)
+        self._local = self._local or self._ask(SocketAttribute.local_address)
+        return self._local
 
-    def _to_address(self, attribute: Any) -> Address | None:
+    def _ask(self, attribute: Any) -> Address | None:
         try:
-            return from_sockaddr(self.family, self._stream.extra(attribute, None))
+            name = self._stream.extra(attribute, None)
         except OSError:  # not connected any more
             return None
+        return None if name is None else from_sockaddr(self.family, name)
 
     def set_no_delay(self, enable: bool) -> None:
         raw = self.raw_socket()

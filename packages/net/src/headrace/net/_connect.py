@@ -10,13 +10,16 @@ Everything is called back through `Loop.deliver`, one of `_dial_connected` and
 import errno
 import socket
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+
+from anyio.abc import ByteStream
 
 from headrace.events.loop import Loop, Owner
 from headrace.net import _lookup
 from headrace.net._address import AF_UNIX, HAS_UNIX, error_facts, family_name, is_ip
 from headrace.net._errors import LookupFailedError, SocketError
 from headrace.net._lookup import Candidate
+from headrace.net._unwatched import StreamAttempt, can_watch, discard
 
 if TYPE_CHECKING:
     from headrace.events.loop import Task, Timer
@@ -26,6 +29,9 @@ ATTEMPT_DELAY: Final = 0.25
 #: A Unix socket whose backlog is full says "again" and cannot be waited for.
 _UNIX_RETRY_DELAY: Final = 0.02
 _UNDER_WAY: Final = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR})
+
+
+AnyAttempt: TypeAlias = "Attempt | StreamAttempt"
 
 
 class Dialler(Protocol):
@@ -40,7 +46,7 @@ class Dialler(Protocol):
         family: int | None,
         host: str,
     ) -> None: ...
-    def _dial_connected(self, sock: socket.socket, remote: Any) -> None: ...
+    def _dial_connected(self, sock: Any, remote: Any) -> None: ...
     def _dial_failed(self, error: Exception) -> None: ...
 
 
@@ -60,7 +66,7 @@ class Dial:
         self._dialler = dialler
         self._options = options
         self._waiting: list[Candidate] = []
-        self._attempts: set[Attempt] = set()
+        self._attempts: set[AnyAttempt] = set()
         self._errors: list[Exception] = []
         self._lookup: Task | None = None
         self._timer: Timer | None = None
@@ -151,23 +157,24 @@ class Dial:
             self._timer = self.loop.call_later(
                 ATTEMPT_DELAY if delay is None else delay, self._next
             ).unref()
-        attempt = Attempt(self, candidate, self._options)
+        kind = Attempt if can_watch(self.loop) else StreamAttempt
+        attempt = kind(self, candidate, self._options)
         self._attempts.add(attempt)
         attempt.start()
 
-    def connected(self, attempt: "Attempt", sock: socket.socket) -> None:
+    def connected(self, attempt: AnyAttempt, sock: socket.socket | ByteStream) -> None:
         """Take the first connection that was made; the other attempts are given up."""
         self._attempts.discard(attempt)
         self.loop.drain()  # here and not in `deliver`: a tick may give the dial up
         if self._done:
-            sock.close()
+            discard(self.loop, sock)
             return
         self.abort()
         remote = attempt.candidate.sockaddr
         deliver = self.loop.deliver
         deliver(self._dialler._owner, self._dialler._dial_connected, sock, remote)
 
-    def refused(self, attempt: "Attempt", error: Exception) -> None:
+    def refused(self, attempt: AnyAttempt, error: Exception) -> None:
         """Go on with the next address; with none left, fail."""
         self._attempts.discard(attempt)
         self._errors.append(error)

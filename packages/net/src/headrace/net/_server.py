@@ -9,9 +9,12 @@ import errno
 import logging
 import socket
 from collections.abc import Callable, Coroutine, Generator, Hashable, Mapping
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+
+from anyio.abc import ByteStream, SocketAttribute
 
 from headrace.events.loop import Loop, Owner, Waiter, current
 from headrace.net import _listen, _lookup
@@ -32,11 +35,12 @@ from headrace.net._options import (
 from headrace.net._socket import Socket
 from headrace.net._state import LISTENING, Listening, ListeningMove, advance
 from headrace.net._tasks import TaskKeeper
+from headrace.net._unwatched import accept_forever, can_watch, discard
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from headrace.events.loop import Timer
+    from headrace.events.loop import Task, Timer
     from headrace.net._options import ServerOptions
 
 logger = logging.getLogger("headrace.net")
@@ -98,6 +102,7 @@ class Server(ServerEvents):
         self._counted = False
         self._start_callback: Callable[..., object] | None = None
         self._rest: Timer | None = None
+        self._acceptor: Task | None = None
         self._started: Waiter[None] | None = None
         self._closed: Waiter[None] | None = None
         self._listen_error: Exception | None = None
@@ -194,8 +199,14 @@ class Server(ServerEvents):
 
     def _accept_on(self) -> None:
         self._rest = None
-        if self._socket is not None and self._loop is not None:
-            self._loop.watch_readable(self._socket, self._acceptable)
+        sock, loop = self._socket, self._loop
+        if sock is None or loop is None:
+            return
+        if can_watch(loop):
+            loop.watch_readable(sock, self._acceptable)
+        else:
+            accept = partial(self._accept, loop)
+            self._acceptor = loop.spawn(accept_forever(sock, accept), owner=self)
 
     # Accepting
 
@@ -226,11 +237,13 @@ class Server(ServerEvents):
         self._rest = loop.call_later(_EXHAUSTED_DELAY, self._accept_on)
         self._rest.unref()
 
-    def _accept(self, loop: Loop, sock: socket.socket, remote: Any) -> None:
+    def _accept(
+        self, loop: Loop, sock: socket.socket | ByteStream, remote: Any
+    ) -> None:
         limit = self.max_connections
         if limit is not None and len(self._connections) >= limit:
             info = _names(sock, remote)
-            sock.close()
+            discard(loop, sock)
             loop.deliver(self, self.emit, "drop", info)
             return
         connection = self._socket_class._accepted(self, loop, sock, remote)
@@ -310,7 +323,11 @@ class Server(ServerEvents):
             self._started.fail(ServerNotRunningError())
         if sock is None or self._loop is None:
             return
-        self._loop.unwatch_readable(sock)
+        if self._acceptor is not None:
+            self._acceptor.cancel()
+            self._acceptor = None
+        else:
+            self._loop.unwatch_readable(sock)
         self._loop.detach(self)
         sock.close()
         if self._file is not None:
@@ -546,14 +563,15 @@ def _check_options(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _names(sock: socket.socket, remote: Any) -> dict[str, Any]:
+def _names(handle: socket.socket | ByteStream, remote: Any) -> dict[str, Any]:
     """Return both ends of a connection for ``drop``."""
+    sock = handle
+    if not isinstance(sock, socket.socket):
+        sock = sock.extra(SocketAttribute.raw_socket)
     info: dict[str, Any] = {}
-    ends = {"remote": from_sockaddr(sock.family, remote)}
-    try:
+    ends = {"remote": from_sockaddr(sock.family, remote), "local": None}
+    with suppress(OSError):
         ends["local"] = from_sockaddr(sock.family, sock.getsockname())
-    except OSError:
-        ends["local"] = None
     for end, address in ends.items():
         info[f"{end}_address"] = None if address is None else address.address
         info[f"{end}_port"] = None if address is None else address.port

@@ -13,6 +13,8 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from anyio.abc import ByteStream
+
 from headrace.events.loop import Loop, Waiter, current
 from headrace.net._anyio import AnyioTransport
 from headrace.net._connect import Dial
@@ -30,6 +32,7 @@ from headrace.net._socket_transport import SocketTransport
 from headrace.net._state import LINK, Link, LinkMove, advance
 from headrace.net._tasks import TaskKeeper
 from headrace.net._transport import NOT_CONNECTED, Chunk, Transport
+from headrace.net._unwatched import LateStream, can_watch
 from headrace.streams import Duplex
 
 if TYPE_CHECKING:
@@ -85,7 +88,11 @@ class Socket(SocketBase):
 
     @classmethod
     def _accepted(
-        cls, server: "Server", loop: Loop, sock: socket.socket, remote: object
+        cls,
+        server: "Server",
+        loop: Loop,
+        sock: socket.socket | ByteStream,
+        remote: object,
     ) -> "Self":
         """Return the socket of a connection that `server` has accepted."""
         self = cls.__new__(cls)
@@ -101,7 +108,11 @@ class Socket(SocketBase):
         self._receiver_rests = False
         self._peer_ended = self._write_pending = self._flush_owed = False
         loop.hold()
-        self._transport = SocketTransport(loop, self, self._push_data, sock, remote)
+        if isinstance(sock, socket.socket):
+            on_data = self._push_data
+            self._transport = SocketTransport(loop, self, on_data, sock, remote)
+        else:
+            self._transport = AnyioTransport(loop, self, self._push_data, sock)
         return self
 
     # The connection
@@ -192,12 +203,11 @@ class Socket(SocketBase):
     ) -> None:
         self.emit("lookup", error, address, family, host)
 
-    def _dial_connected(self, sock: socket.socket, remote: object) -> None:
+    def _dial_connected(self, sock: socket.socket | ByteStream, remote: object) -> None:
         self._dial = None
-        loop = self.loop()
-        transport = SocketTransport(loop, self, self._push_data, sock, remote)
+        transport = transport_for(self, sock, remote)
         self._use_transport(self._layered(transport), LinkMove.CONNECTED)
-        deliver = loop.deliver  # one listener's exception must not stop the rest
+        deliver = self.loop().deliver  # one listener's exception must not stop the rest
         deliver(self._owner, self.emit, "connect")
         deliver(self._owner, self.emit, "ready")
         self._start_reading()
@@ -611,9 +621,12 @@ class Socket(SocketBase):
         await self._wait_closed()
 
 
-def transport_for(holder: Socket, handle: Any) -> Transport:
-    """Return a transport on a connection that somebody else made."""
+def transport_for(holder: Socket, handle: Any, remote: object = None) -> Transport:
+    """Return a transport on a connection that exists: a socket or a byte stream."""
+    loop = holder.loop()
     if isinstance(handle, socket.socket):
         handle.setblocking(False)
-        return SocketTransport(current(), holder, holder._push_data, handle)
-    return AnyioTransport(current(), holder, holder._push_data, handle)
+        if can_watch(loop):
+            return SocketTransport(loop, holder, holder._push_data, handle, remote)
+        handle = LateStream(handle)
+    return AnyioTransport(loop, holder, holder._push_data, handle)

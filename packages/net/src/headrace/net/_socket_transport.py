@@ -27,8 +27,9 @@ from headrace.net._transport import Holder, OnData, Transport
 #: One receive buffer serves all connections of a loop: a callback copies what it keeps.
 #: benchmarks/net/bench_receive_buffer.py compares sizes.
 RECEIVE_BUFFER_BYTES: Final = 128 * 1024
-#: Up to this size copying chunks together costs less than handing over several.
-JOIN_BYTES: Final = 16 * 1024
+#: Up to this size copying chunks together costs less than handing over several
+#: (benchmarks/net/bench_join.py).
+JOIN_BYTES: Final = 8 * 1024
 
 _AGAIN: Final = (BlockingIOError, InterruptedError)
 #: The peer no longer takes anything. What it sent before may still wait to be read.

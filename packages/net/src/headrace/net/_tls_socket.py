@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import socket
     from typing import Unpack
 
+    from anyio.abc import ByteStream
+
     from headrace.net._server import Server
     from headrace.net._tls_options import TLSConnectOptions
 
@@ -101,7 +103,11 @@ class TLSSocket(Socket):
 
     @classmethod
     def _accepted(
-        cls, server: "Server", loop: Loop, sock: "socket.socket", remote: object
+        cls,
+        server: "Server",
+        loop: Loop,
+        sock: "socket.socket | ByteStream",
+        remote: object,
     ) -> Self:
         self = super()._accepted(server, loop, sock, remote)
         self._tls_options = server._tls_options
