@@ -32,17 +32,14 @@ class Engine(Protocol):
 
     name: str
 
-    def read_head(self, head: bytes, has_body: bool | None) -> bool:
+    def read_head(self, head: bytes, has_body: bool | None) -> None:
         """Judge a head and get ready for its body.
 
         Args:
-            head: A whole head.
+            head: A whole head, or the `plain_head` of one that engines are known to
+                read in different ways.
             has_body: Whether the engine must expect a body too. None says that it
                 cannot know, as for the answer to a HEAD request.
-
-        Returns:
-            False if the head has something that the engine is known to read in
-            another way; it is then to be given the `plain_head`.
 
         Raises:
             HTTPParserError: If the engine disagrees.

@@ -18,8 +18,8 @@ from headrace.http_parser._target import is_valid_host
 # One pass for all fields that rule over messages and connections: cheaper than a search
 # for each of them, which has to read to the end when there is none.
 _RULING_FIELD: Final = re.compile(
-    rb"\r\n(host|con(?:nection|tent-length)|transfer-encoding|upgrade|expect):"
-    rb"[\t ]*+([^\r]*+)"
+    rb"\r\n(host|con(?:nection|tent-length)|transfer-encoding|upgrade|expect"
+    rb"|proxy-connection):[\t ]*+([^\r]*+)"
 )
 _FRAMING_FIELD: Final = re.compile(
     rb"\r\n(content-length|transfer-encoding):[\t ]*+([^\r]*+)"

@@ -31,7 +31,7 @@ class H11Engine:
             connection.send(h11.EndOfMessage())
         return connection
 
-    def read_head(self, head: bytes, has_body: bool | None) -> bool:
+    def read_head(self, head: bytes, has_body: bool | None) -> None:
         """Judge a head and get ready for its body."""
         self._complete = False
         self._connection = connection = self._connect()
@@ -48,7 +48,6 @@ class H11Engine:
             raise disagreement(self.name, str(error)) from error
         if has_body is not None and not ended:
             raise disagreement(self.name, "the body is framed in another way")
-        return True
 
     def decode(self, pieces: list[bytes]) -> bytes:
         """Return the content in some more bytes of a chunked body."""

@@ -6,7 +6,6 @@ from typing import Final, NamedTuple
 from headrace.http_parser._diagnosis import check_request_line
 from headrace.http_parser._engine import (
     EngineName,
-    disagreement,
     make_engine,
     plain_head,
 )
@@ -56,7 +55,7 @@ class _Facts(NamedTuple):
     expect: str | None
     host_error: HostError | None
     body: Move
-    plain: bool  #: the engines have no rules of their own about such fields
+    plain: bool  #: every engine reads such fields in the same way
 
 
 def _read_facts(fields: bytes, http_version: str, *, insecure: bool) -> _Facts:
@@ -74,12 +73,15 @@ def _read_facts(fields: bytes, http_version: str, *, insecure: bool) -> _Facts:
     if b"connection" in ruling:
         options = list_elements(ruling[b"connection"])
     wrong_host = host_error(ruling.get(b"host"), http_version)
-    upgrade = False
+    upgrade = b"upgrade" in options and b"upgrade" in ruling
+    # The engines have rules of their own about that, and h11 about Host. llhttp
+    # takes Proxy-Connection for Connection.
+    plain = not upgrade and wrong_host is None and b"proxy-connection" not in ruling
     expect = None
-    if http_version == "1.1":  # HTTP/1.0 knows neither Upgrade nor Expect
-        upgrade = b"upgrade" in options and b"upgrade" in ruling
-        if b"expect" in ruling:
-            expect = b", ".join(ruling[b"expect"]).decode("latin-1")
+    if http_version == "1.0":  # it knows neither Upgrade nor Expect
+        upgrade = False
+    elif b"expect" in ruling:
+        expect = b", ".join(ruling[b"expect"]).decode("latin-1")
     return _Facts(
         http_version,
         wants_keep_alive(http_version, options),
@@ -89,7 +91,7 @@ def _read_facts(fields: bytes, http_version: str, *, insecure: bool) -> _Facts:
         expect,
         wrong_host,
         request_body(framing),
-        framing.plain and not upgrade and wrong_host is None,
+        plain and framing.plain,
     )
 
 
@@ -195,13 +197,11 @@ class RequestParser(MessageParser[RequestHead]):
             self._refuse_head(raw)
         fields = raw[line.end() :]
         facts = self._facts
-        judged = True  # by the engine, as part of the request before
         if facts is None or fields != self._fields or minor != self._minor:
             facts = self._read_fields(raw, fields, minor)
-            judged = False
         version, keep_alive, length, chunked, upgrade, expect, host, body, plain = facts
         if method == "CONNECT":
-            upgrade, plain = True, False
+            upgrade = True
         head = RequestHead(
             raw,
             self._max_count,
@@ -215,12 +215,11 @@ class RequestParser(MessageParser[RequestHead]):
             expect,
             host,
         )
-        # Fields that repeat have to be seen again only by an engine that is to decode
-        # the body behind them.
-        if (not judged or chunked) and (
-            not plain or not self._engine.read_head(raw, body is not _EMPTY)
-        ):
-            self._ask_engine_plainly(head, body)
+        # Also when only the request line is new: a second opinion that is not asked
+        # each time is none. Targets of other forms are read in many ways.
+        if not plain or not target.startswith(b"/"):
+            raw = plain_head(b"POST / HTTP/1.1", raw, length, chunked)
+        self._engine.read_head(raw, body is not _EMPTY)
         self._pass_head()
         self._blank_bytes = 0
         self._after = _AGAIN if keep_alive else _CLOSE
@@ -266,12 +265,3 @@ class RequestParser(MessageParser[RequestHead]):
         self._head_end = end
         self._pass_head()
         return True
-
-    def _ask_engine_plainly(self, head: RequestHead, body: Move) -> None:
-        """Let the engine judge a head without what only the parser decides."""
-        engine = self._engine
-        plain = plain_head(
-            b"POST / HTTP/1.1", head._block, head.content_length, head.chunked
-        )
-        if not engine.read_head(plain, body is not _EMPTY):
-            raise disagreement(engine.name, "the head is refused")

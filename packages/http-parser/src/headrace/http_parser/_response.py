@@ -6,7 +6,6 @@ from typing import Final
 from headrace.http_parser._diagnosis import check_status_line
 from headrace.http_parser._engine import (
     EngineName,
-    disagreement,
     make_engine,
     plain_head,
 )
@@ -157,15 +156,12 @@ class ResponseParser(MessageParser[ResponseHead]):
 
     def _ask_engine(self, head: ResponseHead, plain: bool, body: Move) -> None:
         """Let the engine judge a head, and make it ready for a chunked body."""
-        has_body = True if body is Move.CHUNK else None
-        engine = self._engine
-        if plain and not head.upgrade and engine.read_head(head._block, has_body):
-            return
-        rewritten = plain_head(
-            b"HTTP/1.1 200 OK", head._block, head.content_length, head.chunked
-        )
-        if not engine.read_head(rewritten, has_body):
-            raise disagreement(engine.name, "the head is refused")
+        raw = head._block
+        if not plain or head.upgrade:
+            length, chunked = head.content_length, head.chunked
+            raw = plain_head(b"HTTP/1.1 200 OK", raw, length, chunked)
+        # Whether there is another body depends on the request, which it does not know.
+        self._engine.read_head(raw, True if body is Move.CHUNK else None)
 
 
 def _can_persist(

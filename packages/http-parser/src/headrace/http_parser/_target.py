@@ -24,8 +24,14 @@ _AUTHORITY_FORM: Final = re.compile(
     rb"(?:" + _IP_LITERAL + rb"|" + _REG_NAME_PART + rb"++):[0-9]++"
 )
 
-# absolute-form = absolute-URI of a hierarchical scheme (RFC 9112 section 3.2.2)
-_ABSOLUTE_FORM: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*+://[\x21-\x7e]++")
+# absolute-form = scheme "://" authority [ path ] [ "?" query ] (RFC 9112 section 3.2.2)
+# authority = [ userinfo "@" ] host [ ":" port ] with a host that is not empty
+_ABSOLUTE_FORM: Final = re.compile(
+    rb"[A-Za-z][A-Za-z0-9+.\-]*+://"
+    rb"(?:(?:" + _REG_NAME_PART + rb"|:)*+@)?+"
+    rb"(?:" + _IP_LITERAL + rb"|" + _REG_NAME_PART + rb"++)(?::[0-9]*+)?+"
+    rb"(?:[/?#][\x21-\x7e]*+)?+"
+)
 
 
 def is_valid_target(method: str, target: bytes) -> bool:
@@ -35,8 +41,8 @@ def is_valid_target(method: str, target: bytes) -> bool:
         method: A known method.
         target: One or more visible ASCII characters.
 
-    Source: RFC 9112 section 3.2. In origin-form and after ``://`` every visible
-    character passes, as in Node: clients send more of them than the RFC has.
+    Source: RFC 9112 section 3.2. In paths and queries every visible character passes,
+    as in Node: clients send more of them than the RFC has.
     """
     if method == "CONNECT":
         return _AUTHORITY_FORM.fullmatch(target) is not None
