@@ -283,38 +283,52 @@ class Writable(WritableEvents):
             encoding, callback = None, encoding
         if callback is not None and not callable(callback):
             raise InvalidArgTypeError("callback", "callable", callback)
-        error: Any = None
+        if state.side is _OPEN and not self.destroyed and self._errored is None:
+            self._begin_end(state, chunk, encoding, callback)
+            return self
+        error: Any = self._why_not_end(state)
         if chunk is not None:
-            if state.side is _OPEN:
+            error = self._refuse(state, None)
+        if callback is not None and error is None:
+            state.on_finish.append(callback)
+        elif callback is not None:
+            self.loop().next_tick_for(self._owner, callback, error)
+        return self
+
+    def _begin_end(
+        self,
+        state: WritableState,
+        chunk: Any,
+        encoding: str | None,
+        callback: "WriteCallback | None",
+    ) -> None:
+        if callback is not None:
+            # First: if the last write fails at once, this one is told in its turn.
+            state.on_finish.append(callback)
+        try:
+            if chunk is not None:
                 self.write(chunk, encoding)
-            else:
-                error = self._refuse(state, None)
+        except BaseException:
+            if callback is not None:
+                state.on_finish.remove(callback)
+            raise
         if state.corked:
             state.corked = 1
             self.uncork()
-        if error is None:
-            error = self._begin_end(state)
-        if callback is None:
-            return self
-        if error is not None:
-            self.loop().next_tick_for(self._owner, callback, error)
-        else:
-            state.on_finish.append(callback)
-        return self
-
-    def _begin_end(self, state: WritableState) -> BaseException | None:
-        """Move on to the end; return what speaks against it."""
-        if state.side is Writing.FINISHED:
-            return AlreadyFinishedError()
-        if self.destroyed or self._errored is not None:
-            return self._errored or StreamDestroyedError("end")
-        if state.side is _OPEN:
+        if state.side is _OPEN and not self.destroyed:
             state.side = advance(WRITING, state.side, WritingMove.END)
             if not state.length and not state.writing and not state.written_due:
                 # With a tick, so that listeners added after `end()` see all of it.
                 self.loop().next_tick_for(
                     self._owner, _writing.finish_when_flushed, self, state
                 )
+
+    def _why_not_end(self, state: WritableState) -> BaseException | None:
+        """Return what speaks against ending; None after a mere second `end()`."""
+        if state.side is Writing.FINISHED:
+            return AlreadyFinishedError()
+        if self.destroyed or self._errored is not None:
+            return self._errored or StreamDestroyedError("end")
         return None
 
     def cork(self) -> None:
