@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from headrace import http, net
+from headrace.net.testing import port_of
 from headrace.streams import pipeline
 
 PIECE = b"x" * 65536
@@ -66,7 +67,8 @@ def tunnel(request: http.IncomingMessage, client: net.Socket, head: bytes) -> No
 
 def echo(request: http.IncomingMessage, socket: net.Socket, head: bytes) -> None:
     socket.write(
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+        "HTTP/1.1 101 Switching Protocols\r\n"
+        "Connection: Upgrade\r\nUpgrade: echo\r\n\r\n"
     )
     socket.write(head)
     socket.pipe(socket)
@@ -79,7 +81,7 @@ async def main(engine: str, path: str | None) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM) as signals:
         server.listen(path) if path else server.listen(0, "127.0.0.1")
         async with server:
-            print(path or server.address().port, flush=True)
+            print(path or port_of(server), flush=True)
             async for _ in signals:
                 break
             server.close_all_connections()
