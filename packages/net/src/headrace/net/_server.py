@@ -211,7 +211,10 @@ class Server(ServerEvents):
     # Accepting
 
     def _acceptable(self) -> None:
-        sock, loop = self._socket, self._loop
+        loop = self._loop
+        if loop is not None and loop.ticks:
+            loop.drain()  # a tick may close the server
+        sock = self._socket
         if sock is None or loop is None:
             return
         for _ in range(ACCEPTS_PER_EVENT):

@@ -5,10 +5,9 @@
 transport (`consume`, `send`), which is what protocols use.
 """
 
-import errno
 import logging
 import socket
-from collections.abc import Callable, Coroutine, Generator, Hashable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Hashable, Mapping
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -22,16 +21,15 @@ from headrace.net._errors import (
     InvalidHandleTypeError,
     SocketClosedBeforeConnectionError,
     SocketClosedError,
-    SocketError,
 )
 from headrace.net._guard import Guard
 from headrace.net._options import CONNECT_NAMES, SOCKET_NAMES, merge, parse_connect
-from headrace.net._receiver import Receiver
-from headrace.net._socket_base import SocketBase, handle_of
+from headrace.net._socket_base import handle_of
+from headrace.net._socket_bytes import SocketBytes
 from headrace.net._socket_transport import SocketTransport
 from headrace.net._state import LINK, Link, LinkMove, advance
 from headrace.net._tasks import TaskKeeper
-from headrace.net._transport import NOT_CONNECTED, Chunk, Transport
+from headrace.net._transport import NOT_CONNECTED, Transport
 from headrace.net._unwatched import LateStream, can_watch
 from headrace.streams import Duplex
 
@@ -44,10 +42,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("headrace.net")
 
 _OPEN: Final = Link.OPEN
-_ENDED_BY_PEER: Final = "This socket has been ended by the other party"
 
 
-class Socket(SocketBase):
+class Socket(SocketBytes):
     """One TCP or Unix connection, or none yet.
 
     Args:
@@ -260,67 +257,6 @@ class Socket(SocketBase):
         elif self.readable and not self.is_paused():
             self.read(0)
 
-    # The stream's hooks
-
-    def _read(self, size: int) -> None:
-        if self._link is not _OPEN:
-            self._read_size = size
-        elif self._receiver is None:
-            # While nobody reads, at most the high-water mark is taken (spec H-143).
-            self._transport.resume_reading(max(0, size - self.readable_length))
-
-    def _push_data(self, data: memoryview) -> None:
-        if not self.push(bytes(data)):
-            self._transport.pause_reading()
-
-    def _write(self, chunk: Any, encoding: str, callback: Callable[..., None]) -> None:
-        self._write_all([chunk], callback)
-
-    def _writev(
-        self, chunks: list[tuple[Any, str]], callback: Callable[..., None]
-    ) -> None:
-        self._write_all([chunk for chunk, _ in chunks], callback)
-
-    def _write_all(
-        self, chunks: Sequence[Chunk], callback: Callable[..., None]
-    ) -> None:
-        if self._link is not _OPEN:
-            self._write_pending = True
-            self._early = chunks
-        elif self._transport.write(chunks):
-            callback(None)
-        else:
-            self._write_pending = True
-
-    def _final(self, callback: Callable[..., None]) -> None:
-        if self._link is Link.CONNECTING:
-            self._final_callback = callback
-        elif self._transport.shutdown_write():
-            self._final_callback = None
-            callback(None)
-        else:
-            self._final_callback = callback
-
-    def _after_finish(self) -> None:
-        resting = self._receiver is not None and self._peer_ended
-        if resting or self._link is Link.NEW:
-            self.destroy()  # no end will come from the Readable, or from any peer
-        else:
-            super()._after_finish()
-
-    def _after_end(self) -> None:
-        self._ended_by_peer = not self.allow_half_open and self.writable
-        super()._after_end()
-
-    def _refuse(self, state: Any, callback: Callable[..., object] | None) -> Exception:
-        if not self._ended_by_peer or self.destroyed:
-            return super()._refuse(state, callback)
-        error = SocketError.of(errno.EPIPE, "write", message=_ENDED_BY_PEER)
-        if callback is not None:
-            self.loop().next_tick_for(self._owner, callback, error)
-        self.destroy(error)
-        return error
-
     def _drop_buffers(self) -> None:
         before = self._link is Link.CONNECTING and self._errored is None
         if before:  # what the callbacks of pending writes are told (spec H-141)
@@ -347,8 +283,14 @@ class Socket(SocketBase):
         """Tell a receiver and who awaits the connection; return if there was one."""
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
-            reason = error if isinstance(error, Exception) else None
-            self.loop().deliver(self._owner, receiver.connection_lost, reason)
+            # Called, not delivered: `destroy` may be the user's call, inside which no
+            # tick runs (H-008).
+            try:
+                receiver.connection_lost(
+                    error if isinstance(error, Exception) else None
+                )
+            except Exception as raised:
+                self.loop().report(raised, receiver, self._owner)
         waiter = self._opened_waiter
         if waiter is None or waiter.is_set:
             return receiver is not None
@@ -368,117 +310,6 @@ class Socket(SocketBase):
             if self._link is Link.CLOSED:
                 # No cycles: a closed socket goes without the garbage collector.
                 self._owner = self._server = None
-
-    # What the transport says
-
-    def _transport_ended(self) -> None:
-        self._peer_ended = True
-        if self._receiver is not None:
-            self._receiver.eof_received()
-        if self._receiver is None:
-            self.push(None)
-            self.read(0)  # nobody has to read for an end with nothing before it
-        elif self.writable_finished:
-            self.destroy()
-
-    def _transport_flushed(self) -> None:
-        if self._write_pending:
-            self._write_pending = False
-            self._wrote(None)
-        if self._final_callback is not None:
-            callback, self._final_callback = self._final_callback, None
-            callback(None)
-        if self._flush_owed:
-            self._flush_owed = False
-            if self._receiver is not None:
-                self._receiver.flushed()
-
-    def _transport_lost(self, error: Exception | None) -> None:
-        self.destroy(error)
-
-    # Past the stream
-
-    def consume(self, receiver: Receiver) -> None:
-        """Give what arrives to `receiver` from now on, and read at once.
-
-        What the stream has buffered, and an end it has seen, come first, with the next
-        tick. The ``data`` and ``end`` events rest meanwhile. An ``error`` that nobody
-        listens to goes to `Receiver.connection_lost` only.
-        """
-        self._receiver = receiver
-        self._receiver_rests = False
-        if self._link in (Link.CLOSING, Link.CLOSED):
-            self.loop().next_tick_for(self._owner, receiver.connection_lost, None)
-            self._receiver = None
-            return
-        unread = self._take_unread()
-        if self._link is not _OPEN:
-            return
-        self._transport.on_data = receiver.data_received
-        if unread or self._peer_ended:
-            self.loop().next_tick_for(self._owner, self._hand_over, receiver, unread)
-        else:
-            self._transport.resume_reading()
-
-    def _take_unread(self) -> bytes:
-        """Empty the Readable's buffer."""
-        state = self._readable_state
-        if state is None or not state.buffer.length:
-            return b""
-        unread = state.buffer.take(state.buffer.length)
-        return unread if isinstance(unread, bytes) else unread.encode()
-
-    def _hand_over(self, receiver: Receiver, unread: bytes) -> None:
-        if unread and self._receiver is receiver:
-            receiver.data_received(memoryview(unread))
-        if self._receiver is receiver:
-            if self._peer_ended:
-                receiver.eof_received()
-            elif not self._receiver_rests:
-                self._transport.resume_reading()
-
-    def release(self, *, unread: bytes = b"") -> None:
-        """Go back to being a stream.
-
-        Args:
-            unread: What the receiver has taken and not used; it comes first.
-        """
-        self._receiver = None
-        self._flush_owed = False
-        if self._link is not _OPEN:
-            return
-        self._transport.on_data = self._push_data
-        self._transport.pause_reading()
-        if unread:
-            self.unshift(unread)
-        # An empty chunk: whatever `_read` the stream waits for is answered, so that it
-        # will ask again.
-        self.push(None if self._peer_ended else b"")
-
-    def send(self, chunks: Sequence[Chunk]) -> bool:
-        """Send past the Writable, behind what it has already given to the transport.
-
-        Args:
-            chunks: Bytes, or views of bytes, that do not change until they are sent.
-
-        Returns:
-            True if all is with the system; else `Receiver.flushed` follows when it is.
-            A network error does not raise: `Receiver.connection_lost` follows.
-        """
-        if self._transport.write(chunks):
-            return True
-        self._flush_owed = True
-        return False
-
-    def pause_receiving(self) -> None:
-        """Let the receiver get nothing more until `resume_receiving`."""
-        self._receiver_rests = True
-        self._transport.pause_reading()
-
-    def resume_receiving(self) -> None:
-        """Read on after `pause_receiving`."""
-        self._receiver_rests = False
-        self._transport.resume_reading()
 
     # The end
 

@@ -50,7 +50,7 @@ class SocketBelow(Transport):
         """Pass the loss on."""
         holder = self.holder
         self.let_go()
-        self.loop.deliver(holder._owner, holder._transport_lost, error)
+        self.loop.next_tick_for(holder._owner, holder._transport_lost, error)
 
     # What the upper layer says
 

@@ -194,6 +194,8 @@ class SocketTransport(Transport):
         return False
 
     def _writable(self) -> None:
+        if self.loop.ticks:
+            self.loop.drain()  # a tick may close the socket
         queue = self._queue
         if queue is None:
             return

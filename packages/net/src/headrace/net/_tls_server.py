@@ -83,8 +83,8 @@ class TLSServer(Server):
     def _handshake_failed(self, error: BaseException, connection: "Socket") -> None:
         logger.debug("handshake with %r failed: %r", connection, error)
         if self.listener_count("tls_client_error"):
-            deliver = current().deliver
-            deliver(self, self.emit, "tls_client_error", error, connection)
+            next_tick_for = current().next_tick_for
+            next_tick_for(self, self.emit, "tls_client_error", error, connection)
 
 
 def create_tls_server(*args: Any, **options: "Unpack[TLSServerOptions]") -> TLSServer:
