@@ -86,7 +86,7 @@ async def test_success() -> None:
 
 async def test_success_without_a_listener() -> None:
     """The body is discarded and the exchange completes (H-072)."""
-    async with HostileServer(stays(ok(b"x" * 100_000))) as server:
+    async with HostileServer(stays(ok(b"x" * 1_000_000))) as server:
         request = http.get(server.url(), agent=http.Agent())
         await once(request, "close")
         request.agent.destroy()

@@ -233,11 +233,7 @@ class ClientConnection(Wire):
                 return False
             kind = type(event)
             if kind is bytes:
-                response = self._response
-                if self._discarding or response is None:
-                    pass
-                elif not response.push(event):
-                    self._pause(response)
+                self._on_body(event)  # type: ignore[arg-type]
             elif kind is ResponseHead:
                 self._on_head(event)  # type: ignore[arg-type]
             elif kind is EndOfMessage:
@@ -252,11 +248,7 @@ class ClientConnection(Wire):
             return
         status = head.status_code
         if status < 200 and status != 101:
-            self._interims += 1
-            if self._interims > MAX_INTERIM_RESPONSES:
-                self._break_off(TooManyInterimError(MAX_INTERIM_RESPONSES))
-            else:
-                request._informed(head)
+            self._on_interim(request, head)
             return
         response = ClientResponse(self.net_socket, self)
         response._owner = request._owner
@@ -268,25 +260,66 @@ class ClientConnection(Wire):
             return
         self.keep = head.keep_alive and request.should_keep_alive
         self._response = response
-        request._answered(response)
+        self._answer(request, response)
+
+    def _on_interim(self, request: ClientRequest, head: ResponseHead) -> None:
+        self._interims += 1
+        if self._interims > MAX_INTERIM_RESPONSES:
+            self._break_off(TooManyInterimError(MAX_INTERIM_RESPONSES))
+        else:
+            request._informed(head)
+
+    def _answer(self, request: ClientRequest, response: ClientResponse) -> None:
+        """Give the response to its request, with the whole body if it is here."""
+        next_event = self.parser.next_event
+        body: list[bytes] = []
+        try:
+            event = next_event()
+            while type(event) is bytes:
+                body.append(event)
+                event = next_event()
+        except HTTPParserError:
+            event = NEED_DATA  # the parser says it again when its turn has come
+        if type(event) is EndOfMessage:
+            response._keep_whole(body[0] if len(body) == 1 else b"".join(body))
+            try:
+                request._answered(response)
+            finally:
+                self._on_end(event)
+            return
+        try:
+            request._answered(response)
+        finally:
+            for data in body:
+                self._on_body(data)
+
+    def _on_body(self, data: bytes) -> None:
+        response = self._response
+        if response is None or self._discarding:
+            return
+        if not response.push(data) and self.request is not None:
+            self._wait_for_reader(self.request, response)
 
     def _on_end(self, end: EndOfMessage) -> None:
         self._received = True
-        response = self._response
+        response, request = self._response, self.request
         surplus = self.parser.has_unparsed
         try:
-            if response is not None:
-                response._finish(None if end is END_OF_MESSAGE else end.raw_trailers)
-                if self.request is not None and self.request.unclaimed:
-                    self._complete_unclaimed(self.request, response)
+            if response is not None and request is not None:
+                if end is not END_OF_MESSAGE:
+                    response._raw_trailers = end.raw_trailers
+                response._complete()
+                if request.unclaimed and is_untouched(response):
+                    self._complete_unclaimed(request, response)
         finally:
             if surplus:
                 self._surplus()
 
-    def _pause(self, response: ClientResponse) -> None:
-        """Wait for the reader; what nobody has claimed is thrown away instead."""
-        request = self.request
-        if request is None or response.destroyed:
+    def _wait_for_reader(
+        self, request: ClientRequest, response: ClientResponse
+    ) -> None:
+        """Stop reading; what nobody has claimed is thrown away instead (H-072)."""
+        if response.destroyed:
             return
         if request.unclaimed and is_untouched(response):
             self._discarding = True
@@ -299,13 +332,12 @@ class ClientConnection(Wire):
     ) -> None:
         """Go on as if a response that nobody has claimed had been read (H-072).
 
-        A small one stays in its buffer: an ``await`` that comes late finds it there.
+        A small one stays where it is: an ``await`` that comes late finds it there.
         """
-        if is_untouched(response):
-            response._source = None
-            if self._discarding:
-                response.destroy(BodyDiscardedError())
-            request._answer_read()
+        response._source = None
+        if self._discarding:
+            response.destroy(BodyDiscardedError())
+        request._answer_read()
 
     def body_wanted(self, message: IncomingMessage) -> None:
         """Go on delivering a body that was held back."""

@@ -460,23 +460,25 @@ class ClientRequest(ClientRequestEvents):
             self._complete()
 
     def _complete(self) -> None:
-        """Give the socket back, behind the listeners of ``end`` (H-098)."""
+        """Give the socket back, behind the listeners of ``end`` (H-098).
+
+        At once: who has just awaited a body, and asks for the next, shall have it.
+        """
         connection, self._client_connection = self._client_connection, None
         self._wire = None
-        if connection is not None:
-            self.reusable = connection.complete() and self._length_kept
-            if self.reusable and self.response is not None:
-                self.response.socket = None
-                hint = self.response.headers.get("keep-alive")
-                if hint is not None:
-                    self.idle_hint = keep_alive_timeout(hint)
-            self._next_tick(self._close_and_return, connection)
-
-    def _close_and_return(self, connection: ClientConnection) -> None:
-        try:
+        if connection is None:
+            return
+        self.reusable = connection.complete() and self._length_kept
+        if self.reusable and self.response is not None:
+            self.response.socket = None
+            hint = self.response.headers.get("keep-alive")
+            if hint is not None:
+                self.idle_hint = keep_alive_timeout(hint)
+        if self._listeners:
+            self._next_tick(self._emit_close)
+        else:
             self._emit_close()
-        finally:
-            self._return_socket(connection.net_socket, connection.socket.destroy_soon)
+        self._return_socket(connection.net_socket, connection.socket.destroy_soon)
 
     def _return_socket(self, socket: Socket, close: Callback) -> None:
         """Give the socket back to the agent; without one it is of no more use."""
