@@ -25,10 +25,10 @@ _FRAMING_FIELD: Final = re.compile(
     rb"\r\n(content-length|transfer-encoding):[\t ]*+([^\r]*+)"
 )
 
-# llhttp does not know all blanks around the value.
-_PLAIN_CHUNKED: Final = (
-    b"\r\ntransfer-encoding: chunked",
-    b"\r\ntransfer-encoding:chunked",
+# llhttp does not know all blanks around the values, and h11 takes up to 20 digits even
+# when the first ones are zeros.
+_PLAIN_FIELD: Final = re.compile(
+    rb"\r\n(?:content-length: ?[0-9]{1,20}|transfer-encoding: ?chunked)"
 )
 
 # transfer-coding = token *( OWS ";" OWS token BWS "=" BWS ( token / quoted-string ) )
@@ -151,16 +151,14 @@ def read_framing(lowered: bytes, *, insecure: bool) -> Framing:
                 _refuse_second(name, bool(codings))
                 _refuse_repeat(length is not None)
                 length = content_length(value.rstrip(b"\t "))
-        if not codings:
-            # h11 takes up to 20 digits, also when the first ones are zeros.
-            plain = field is None or len(field[2]) <= 20
-            return Framing(length, Transfer.ABSENT, plain)
-        transfer = transfer_encoding(codings, insecure=insecure)
+        transfer = Transfer.ABSENT
+        if codings:
+            transfer = transfer_encoding(codings, insecure=insecure)
     except HTTPParserError as error:
         error.bytes_parsed = field.start(2) if field else 0
         raise
-    plain = codings == [b"chunked"] and field is not None and field[0] in _PLAIN_CHUNKED
-    return Framing(None, transfer, plain)
+    plain = field is None or _PLAIN_FIELD.fullmatch(field[0]) is not None
+    return Framing(length, transfer, plain and len(codings) <= 1)
 
 
 def _refuse_second(name: bytes, refused: bool) -> None:
