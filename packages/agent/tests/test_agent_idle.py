@@ -117,6 +117,21 @@ async def test_socket_is_asked_before_it_goes_to_who_waits(misdeed: Any) -> None
             assert await second.socket() is not socket
 
 
+async def test_a_socket_handed_out_while_it_connected_is_asked_too() -> None:
+    """Whatever it was when it was first handed out, its peer may end (pitfall 1)."""
+    with listening_peer() as peer:
+        async with Agent(max_sockets=1) as agent:
+            orders = [Order() for _ in range(3)]
+            for order in orders:
+                agent.add_request(order, peer.target)
+            agent.cancel(orders[0])
+            socket = await orders[1].socket()
+            await socket
+            peer.accept().close()
+            agent.release(socket, orders[1])
+            assert await orders[2].socket() is not socket
+
+
 async def test_many_free_sockets_gone_at_once() -> None:
     """All stale ones are passed over, the one that is left serves (H-097)."""
     with listening_peer() as peer:

@@ -129,6 +129,9 @@ class PoolMachine(RuleBasedStateMachine):
         reaction, self.reaction = self.reaction, ""
         if reaction == "clear":
             self.clear()
+        elif reaction == "deliver":
+            while self.model.ticks:
+                self.deliver(0)
         elif reaction == "cancel":
             for request in self.model.requests[-3:]:
                 self.give_up(request)
@@ -179,6 +182,7 @@ class PoolMachine(RuleBasedStateMachine):
         assert place.socket.owner is None
         place.socket.open = False
         self.model.forget(place)
+        self.react()
 
     def do_fail(self, place: Place) -> None:
         claim, place.claim = place.claim, None
@@ -283,6 +287,7 @@ class PoolMachine(RuleBasedStateMachine):
             places.clear()
         for claim in claims:
             claim.request.failed += 1
+            assert claim.connection is None or claim.connection.claim is None
         model.waiting = {name: [] for name in NAMES}
         self.perform(steps)
 
@@ -302,7 +307,7 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(
         refuse=st.booleans(),
         lifetime=st.sampled_from([3.0, math.inf]),
-        reaction=st.sampled_from(["", "clear", "cancel", *NAMES]),
+        reaction=st.sampled_from(["", "clear", "cancel", "deliver", *NAMES]),
     )
     def change_hook(self, refuse: bool, lifetime: float, reaction: str) -> None:
         self.refuse, self.lifetime, self.reaction = refuse, lifetime, reaction

@@ -16,6 +16,7 @@ from headrace.agent._attempt import Attempt
 from headrace.agent._errors import (
     AgentDestroyedError,
     InvalidReturnValueError,
+    RequestPendingError,
     SocketClosedError,
 )
 from headrace.agent._pool import (
@@ -64,6 +65,7 @@ class LoopPool:
     __slots__ = (
         "_agent",
         "_due",
+        "_failing",
         "_loop",
         "_performing",
         "_timer",
@@ -77,6 +79,8 @@ class LoopPool:
         self._loop = loop
         self.books: Pool[Watch, PooledRequest] = Pool(agent._settings)
         self._watches: dict[Socket, Watch] = {}
+        # By id(request): the tick of their `on_error` has not come.
+        self._failing: dict[int, Ticket] = {}
         self._todo: list[tuple[Do, Place]] = []
         self._performing = False
         self._timer: Timer | None = None
@@ -96,11 +100,14 @@ class LoopPool:
     ) -> None:
         """Take in a request."""
         loop = self._loop
+        if self._failing and id(request) in self._failing:
+            raise RequestPendingError(request)
         now = -math.inf if self._timer is None else loop.time()
         self._perform(self.books.add(request, name, options, loop.owner, now))
 
     def cancel(self, request: PooledRequest) -> None:
-        """Take out a request that has no socket yet."""
+        """Take out a request that has no socket yet, and no error."""
+        self._failing.pop(id(request), None)
         self._perform(self.books.cancel(request))
 
     def release(self, socket: Socket, request: PooledRequest) -> None:
@@ -129,11 +136,9 @@ class LoopPool:
     def destroy(self) -> None:
         """Part with everything; requests without a socket fail."""
         steps, claims = self.books.clear()
-        for _, connection in steps:
-            connection.error = AgentDestroyedError()
-        self._perform(steps)
         for claim in claims:
             self._fail(claim, AgentDestroyedError())
+        self._perform(steps)
 
     # What happens to sockets
 
@@ -198,10 +203,12 @@ class LoopPool:
                     self._todo = []
         finally:
             self._performing = False
-        if not self.books.size and self.books.is_empty:
-            self._forget()
+        if not self.books.size:
+            self._maybe_forget()
 
-    def _forget(self) -> None:
+    def _maybe_forget(self) -> None:
+        if self._failing or not self.books.is_empty:
+            return
         if self._loop.locals.get(self._agent) is self:
             del self._loop.locals[self._agent]
         if self._timer is not None:
@@ -209,8 +216,13 @@ class LoopPool:
             self._timer = None
 
     def _fail(self, claim: Ticket, error: Exception) -> None:
-        on_error = claim.request.on_error
-        self._loop.next_tick_for(claim.context, on_error, error)
+        self._failing[id(claim.request)] = claim
+        self._loop.next_tick_for(claim.context, self._tell, claim, error)
+
+    def _tell(self, claim: Ticket, error: Exception) -> None:
+        if self._failing.pop(id(claim.request), None) is not None:
+            self._maybe_forget()
+            claim.request.on_error(error)
 
     def _disappoint(self, connection: Place) -> None:
         claim, connection.claim = connection.claim, None

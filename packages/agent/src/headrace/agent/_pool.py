@@ -270,9 +270,10 @@ class Pool(Generic[S, R]):
 
     def deliver(self, connection: Connection[S, R], claim: Claim[S, R]) -> bool:
         """Tell whether `claim` still is to get the socket, and note that it has it."""
-        if connection.claim is not claim or connection.state is _WORKING:
+        key = id(claim.request)
+        if connection.claim is not claim or self._claims.get(key) is not claim:
             return False
-        del self._claims[id(claim.request)]
+        del self._claims[key]
         if connection.state is _GONE:  # taken out: the request has it all the same
             connection.claim = None
         else:
@@ -347,29 +348,27 @@ class Pool(Generic[S, R]):
         """Part with everything.
 
         Returns:
-            The steps, and the claims that waited: they fail too.
+            The steps, and the claims that have no socket: they fail.
 
         Source: H-103.
         """
         todo: _Todo[S, R] = []
-        waiting: list[Claim[S, R]] = []
+        failed: list[Claim[S, R]] = []
         for group in self._groups.values():
-            waiting += group.waiting.values()
             for connection in [*group.busy, *group.free]:
-                if connection.claim is not None and connection.state in _OWING:
-                    del self._claims[id(connection.claim.request)]
-                    todo.append((FAIL, connection))
-                else:
-                    connection.claim = None
+                claim, connection.claim = connection.claim, None
+                if claim is not None and connection.state is not _WORKING:
+                    failed.append(claim)
                 if connection.socket is not None:
                     todo.append((CLOSE, connection))
                 connection.state = advance(connection.state, Move.LEAVE)
-        for claim in waiting:
+            failed += group.waiting.values()
+        for claim in failed:
             del self._claims[id(claim.request)]
         self._groups.clear()
         self._starved.clear()
         self.size = 0
-        return todo, waiting
+        return todo, failed
 
     # Moves
 
@@ -495,10 +494,6 @@ class Pool(Generic[S, R]):
             self._starved.pop(group, None)
             if not (group.busy or group.free):
                 self._groups.pop(group.name, None)
-
-
-#: States in which the request of a connection has not got its socket.
-_OWING: Final = (State.CONNECTING, State.PROMISED)
 
 
 def _rested(connection: Connection[Any, Any]) -> int:

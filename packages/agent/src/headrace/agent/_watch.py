@@ -198,21 +198,22 @@ class Watch:
         The loop reports what arrived only in its next turn. So the system is asked here
         whether there is anything, because it would be an end, or not meant for us.
         """
-        if not self.socket.writable:
+        socket = self.socket
+        if not socket.writable:
             return False
         if self._has_input is None:
-            self._has_input = _prober(self.socket)
+            handle = getattr(socket, "_handle", None)  # H-032
+            if not isinstance(handle, system.socket):  # in memory, or not connected yet
+                return socket.readable and not socket.readable_length
+            self._has_input = _prober(handle)
         return not self._has_input(0)
 
 
-def _prober(socket: Socket) -> "Callable[[int], object]":
+def _prober(handle: system.socket) -> "Callable[[int], object]":
     """Return a function that tells whether there is something to read, or an end.
 
     Its argument is how long it may wait: not at all.
     """
-    handle = getattr(socket, "_handle", None)  # H-032; in memory there is none
-    if not isinstance(handle, system.socket):
-        return lambda timeout: socket.readable_length or not socket.readable
     if _CAN_POLL:  # a third of the time of a `recv` that fails
         poll = select.poll()
         poll.register(handle, select.POLLIN)
