@@ -2,8 +2,9 @@
 
 import errno
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -369,6 +370,38 @@ async def test_net_connect_without_auto_select_family() -> None:
             )
         assert caught.value.__cause__ is not None
         assert not isinstance(caught.value.__cause__, ExceptionGroup)
+
+
+@contextmanager
+def silent_address(port: int) -> Iterator[str]:
+    """Give an address where connecting to `port` is neither accepted nor refused."""
+    address = "127.0.0.3"
+    with ExitStack() as stack:
+        # Linux drops the SYN when the backlog is full, as a firewall would.
+        listener = stack.enter_context(socket.socket())
+        listener.bind((address, port))
+        listener.listen(0)
+        for _ in range(3):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex((address, port))
+        yield address
+
+
+async def test_net_connect_does_not_wait_for_a_silent_address() -> None:
+    """One that does not answer holds the next one up for a moment only (X-063)."""
+    if sys.platform != "linux":
+        pytest.skip("only Linux has many loopback addresses and drops the SYN")
+    async with ending_server() as server:
+        with silent_address(port_of(server)) as silent:
+            client = net.connect(
+                {"port": port_of(server), "host": "some.name"},
+                lookup=lambda *_: [silent, "127.0.0.1"],
+                auto_select_family_attempt_timeout=0.01,
+            )
+            await client
+            assert client.remote_address == "127.0.0.1"
+            await client.resume().aclose()
 
 
 async def test_net_connect_cancelled_leaves_nothing() -> None:

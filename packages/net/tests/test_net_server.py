@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from headrace import net
-from headrace.events import once
+from headrace.events import channel, once
 from headrace.events.loop import checkpoint, current
 from headrace.net.testing import closed, port_of, record
 
@@ -285,6 +285,26 @@ def test_net_server_checks_its_arguments() -> None:
     for arguments in calls:
         with pytest.raises(TypeError):
             net.create_server(*arguments)
+
+
+async def test_net_diagnostics_channels() -> None:
+    """`net.client.socket` and `net.server.socket` tell of new sockets (X-099)."""
+    seen: list[Any] = []
+
+    def note(message: Any, name: Any) -> None:
+        seen.append((name, message["socket"]))
+
+    channels = [channel("net.client.socket"), channel("net.server.socket")]
+    for each in channels:
+        each.subscribe(note)
+    async with net.create_server().listen(0, "127.0.0.1") as server:
+        arrival = once(server, "connection")
+        client = net.connect(port_of(server), "127.0.0.1")
+        (accepted,) = await arrival
+        client.destroy()
+    for each in channels:
+        each.unsubscribe(note)
+    assert seen == [("net.client.socket", client), ("net.server.socket", accepted)]
 
 
 async def test_net_server_repr_tells_its_state() -> None:

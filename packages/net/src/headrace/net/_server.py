@@ -1,9 +1,4 @@
-"""Server: listens, accepts, and knows its connections.
-
-IDLE --listen--> STARTING --bound--> LISTENING --close--> CLOSING
-STARTING --an error--> IDLE          STARTING --close--> CLOSING
-CLOSING --the last connection has ended--> IDLE
-"""
+"""Server: accepts connections, knows them, and answers for them."""
 
 import errno
 import logging
@@ -16,36 +11,26 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from anyio.abc import ByteStream, SocketAttribute
 
+from headrace.events import channel
 from headrace.events.loop import Loop, Owner, Waiter, current
-from headrace.net import _listen, _lookup
 from headrace.net._address import Address, from_sockaddr
-from headrace.net._errors import (
-    AlreadyListeningError,
-    ServerNotRunningError,
-)
-from headrace.net._events import ServerEvents
+from headrace.net._errors import ServerNotRunningError
 from headrace.net._guard import Guard
-from headrace.net._options import (
-    SERVER_NAMES,
-    check_callback,
-    check_duration,
-    merge,
-    parse_listen,
-)
+from headrace.net._options import SERVER_NAMES, check_callback, check_duration, merge
+from headrace.net._server_base import ServerBase
 from headrace.net._socket import Socket
-from headrace.net._state import LISTENING, Listening, ListeningMove, advance
+from headrace.net._state import Listening
 from headrace.net._tasks import TaskKeeper
 from headrace.net._unwatched import accept_forever, can_watch, discard
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from headrace.events.loop import Task, Timer
     from headrace.net._options import ServerOptions
 
 logger = logging.getLogger("headrace.net")
+_accepted: Final = channel("net.server.socket")  # for diagnostics (X-099)
 
-_ACTIVE: Final = (Listening.STARTING, Listening.LISTENING)
 #: Connections taken per event: enough for a burst, few enough to be fair to the others.
 ACCEPTS_PER_EVENT: Final = 32
 #: How long to wait when the process or the system is out of descriptors or memory.
@@ -53,7 +38,7 @@ _EXHAUSTED_DELAY: Final = 0.25
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
-class Server(ServerEvents):
+class Server(ServerBase):
     """A TCP or Unix server.
 
     Args:
@@ -79,123 +64,20 @@ class Server(ServerEvents):
     _socket_class: ClassVar[type[Socket]] = Socket
     _tls_options: Mapping[str, Any] = {}
 
-    def __init__(
-        self,
-        *args: Any,
-        **keywords: "Unpack[ServerOptions]",
-    ) -> None:
+    def __init__(self, *args: Any, **keywords: "Unpack[ServerOptions]") -> None:
         super().__init__()
         options, listener = split_arguments(args)
         # Configuration
         self._options = _check_options(merge(SERVER_NAMES, options, keywords))
         self.max_connections: int | None = None
-        self._referenced = True
         if listener is not None:
             self.on("connection", listener)
-        # Per listen
-        self._loop: Loop | None = None
-        self._owner: Owner | None = self
-        self._parent: Owner | None = None
-        self._state = Listening.IDLE
-        self._socket: socket.socket | None = None
-        self._file: tuple[str | bytes, _listen.FileId] | None = None
-        self._counted = False
-        self._start_callback: Callable[..., object] | None = None
-        self._rest: Timer | None = None
-        self._acceptor: Task | None = None
-        self._started: Waiter[None] | None = None
-        self._closed: Waiter[None] | None = None
-        self._listen_error: Exception | None = None
-        # Per connection
-        self._connections: set[Socket] = set()
+        # Whoever answers for it, and what belongs to it
+        self._owner = self
         self._keeper = TaskKeeper()
         self._guard: Guard | None = None
 
-    # Listening
-
-    def listen(self, *args: Any, **options: Any) -> Self:
-        """Bind and listen; ``listening`` or ``error`` follows.
-
-        Args:
-            *args: `port[, host][, backlog]`, a path, a bound socket, another server, or
-                one mapping of options; then a one-time listener of ``listening``.
-            **options: `port` (0 or none: any), `host` (none: all addresses, IPv6 and
-                IPv4), `path`, `fd`, `handle`, `backlog` (511), `ipv6_only`,
-                `reuse_port`, `exclusive` (ignored: there is no cluster).
-
-        Returns:
-            The server.
-
-        Raises:
-            AlreadyListeningError: If it listens, is about to, or has not closed yet.
-            BadPortError: If the port is none.
-            InvalidArgValueError: If the arguments fit no form.
-            NoRunningLoopError: If no loop runs.
-
-        Source: spec H-030 to H-033, H-134.
-        """
-        parsed, callback = parse_listen(args, options)
-        if self._state is not Listening.IDLE:
-            raise AlreadyListeningError
-        loop = current()
-        self._move(ListeningMove.LISTEN)
-        self._loop = loop
-        self._parent = loop.owner if loop.owner is not self else None
-        self._listen_error = None
-        self._started = self._closed = None
-        self._start_callback = callback
-        if callback is not None:
-            self.once("listening", callback)
-        self._count()
-        if _listen.needs_lookup(parsed):
-            loop.spawn(self._look_up(loop, parsed), owner=self)
-        else:
-            self._bind(loop, lambda: _listen.open_now(parsed))
-        return self
-
-    async def _look_up(self, loop: Loop, options: Mapping[str, Any]) -> None:
-        try:
-            found = await _lookup.resolve(options["host"], options["port"], 0, None)
-        except OSError as error:
-            self._fail_listen(error)
-            return
-        if self._state is Listening.STARTING:
-            self._bind(loop, lambda: _listen.open_at(found[0], options))
-
-    def _bind(self, loop: Loop, open_socket: Callable[[], socket.socket]) -> None:
-        try:
-            sock = open_socket()
-        except OSError as error:
-            loop.next_tick_for(self, self._fail_listen, error)
-            return
-        self._socket = sock
-        self._file = _listen.file_of(sock)
-        loop.attach(self)
-        loop.next_tick_for(self, self._begin, sock)
-
-    def _fail_listen(self, error: Exception) -> None:
-        if self._state is not Listening.STARTING:
-            return  # closed in the meantime
-        self._move(ListeningMove.FAIL)
-        self._count()
-        self._listen_error = error
-        if self._start_callback is not None:
-            self.off("listening", self._start_callback)
-        if self._started is not None:
-            # Who awaits it hears of it; nobody else has to.
-            self._started.fail(error)
-            if not self.listener_count("error"):
-                return
-        self.emit("error", error)
-
-    def _begin(self, sock: socket.socket) -> None:
-        if self._socket is not sock:
-            return  # closed in the meantime
-        self._move(ListeningMove.BEGIN)
-        self._accept_on()
-        if self._started is not None:
-            self._started.set()
-        self.emit("listening")
+    # Accepting
 
     def _accept_on(self) -> None:
         self._rest = None
@@ -205,10 +87,8 @@ class Server(ServerEvents):
         if can_watch(loop):
             loop.watch_readable(sock, self._acceptable)
         else:
-            accept = partial(self._accept, loop)
-            self._acceptor = loop.spawn(accept_forever(sock, accept), owner=self)
-
-    # Accepting
+            waiting = accept_forever(loop, sock, partial(self._accept, loop))
+            self._acceptor = loop.spawn(waiting, owner=self)
 
     def _acceptable(self) -> None:
         loop = self._loop
@@ -251,6 +131,8 @@ class Server(ServerEvents):
             return
         connection = self._socket_class._accepted(self, loop, sock, remote)
         self._connections.add(connection)
+        if _accepted.has_subscribers:
+            _accepted.publish({"socket": connection, "server": self})
         if self._options:
             self._configure(connection)
         loop.deliver(connection, self._connection_accepted, connection)
@@ -287,147 +169,9 @@ class Server(ServerEvents):
         if self._state is Listening.CLOSING:
             self._close_if_done()
 
-    # Closing
-
-    def close(self, callback: Callable[..., object] | None = None) -> Self:
-        """Accept no more; ``close`` follows when the last connection has ended.
-
-        Args:
-            callback: Called once with None at ``close``, or with the next tick and a
-                `ServerNotRunningError` if the server does not listen.
-
-        Returns:
-            The server.
-
-        Source: spec H-034, H-135.
-        """
-        check_callback(callback)
-        if self._state not in _ACTIVE:
-            if callback is not None:
-                current().next_tick_for(self, callback, ServerNotRunningError())
-            return self
-        if callback is not None:
-            self.once("close", partial(callback, None))
-        self._stop_accepting()
-        self._move(ListeningMove.CLOSE)
-        self._count()
-        self._close_if_done()
-        return self
-
-    def _stop_accepting(self) -> None:
-        sock, self._socket = self._socket, None
-        if self._rest is not None:
-            self._rest.cancel()
-            self._rest = None
-        if self._start_callback is not None:
-            self.off("listening", self._start_callback)
-            self._start_callback = None
-        if self._started is not None and not self._started.is_set:
-            self._started.fail(ServerNotRunningError())
-        if sock is None or self._loop is None:
-            return
-        if self._acceptor is not None:
-            self._acceptor.cancel()
-            self._acceptor = None
-        else:
-            self._loop.unwatch_readable(sock)
-        self._loop.detach(self)
-        sock.close()
-        if self._file is not None:
-            _listen.remove_file(*self._file)
-            self._file = None
-
-    def abort(self) -> None:
-        """Stop listening at once, in silence: the loop is ending."""
-        self._stop_accepting()
-        self._move(ListeningMove.ABORT)
-
-    def _close_if_done(self) -> None:
-        if not self._connections and self._loop is not None:
-            self._loop.next_tick_for(self, self._emit_close)
-
-    def _emit_close(self) -> None:
-        if self._state is Listening.CLOSING and not self._connections:
-            self._move(ListeningMove.DONE)
-            try:
-                self.emit("close")
-            finally:
-                if self._closed is not None:
-                    self._closed.set()
-
     def _destroy_connections(self) -> None:
         for connection in list(self._connections):
             connection.destroy()
-
-    def _move(self, move: ListeningMove) -> None:
-        self._state = advance(LISTENING, self._state, move)
-
-    # Facts and settings
-
-    @property
-    def listening(self) -> bool:
-        """Whether connections are accepted."""
-        return self._state is Listening.LISTENING
-
-    def address(self) -> Address | Any:
-        """Return where the server listens: `Address`, path, or None if it does not.
-
-        Typed for the usual case, so that ``server.address().port`` needs no check.
-
-        Source: spec H-035.
-        """
-        if self._socket is None:
-            return None
-        name = self._socket.getsockname()
-        address = from_sockaddr(self._socket.family, name)
-        if address is not None:
-            return address
-        return (
-            name if isinstance(name, str) else name.decode("utf-8", "surrogateescape")
-        )
-
-    def get_connections(self, callback: Callable[..., object]) -> Self:
-        """Call `callback(None, count)` with the number of connections.
-
-        Source: spec H-135.
-        """
-        check_callback(callback)
-        count = len(self._connections)
-        current().next_tick_for(self, callback, None, count)
-        return self
-
-    @property
-    def _handle(self) -> socket.socket | None:
-        """The listening socket (spec H-032)."""
-        return self._socket
-
-    def ref(self) -> Self:
-        """Let `run()` wait for this server while it listens; the default.
-
-        Source: spec H-136.
-        """
-        self._referenced = True
-        self._count()
-        return self
-
-    def unref(self) -> Self:
-        """Let `run()` end although this server listens.
-
-        Source: spec H-136.
-        """
-        self._referenced = False
-        self._count()
-        return self
-
-    def _count(self) -> None:
-        """Hold the loop exactly while the server listens and is referenced."""
-        counts = self._referenced and self._state in _ACTIVE
-        if counts != self._counted and self._loop is not None:
-            self._counted = counts
-            if counts:
-                self._loop.hold()
-            else:
-                self._loop.release()
 
     def __repr__(self) -> str:
         where = self.address()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from anyio.abc import ByteStream
 
+from headrace.events import channel
 from headrace.events.loop import Loop, Waiter, current
 from headrace.net._anyio import AnyioTransport
 from headrace.net._connect import Dial
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from headrace.net._server import Server
 
 logger = logging.getLogger("headrace.net")
+_connecting: Final = channel("net.client.socket")  # for diagnostics (X-099)
 
 _OPEN: Final = Link.OPEN
 
@@ -162,12 +164,11 @@ class Socket(SocketBytes):
             self._timeout = options["timeout"]
         if self._idle is None:
             self._start_idle_timer()
-        self._dial = dial = self._make_dial(loop, options)
+        self._dial = dial = Dial(loop, self, options)
         loop.next_tick_for(self._owner, dial.start)
+        if _connecting.has_subscribers:
+            _connecting.publish({"socket": self})
         return self
-
-    def _make_dial(self, loop: Loop, options: Mapping[str, Any]) -> Dial:
-        return Dial(loop, self, options)
 
     def _forget_connection(self) -> None:
         """Begin anew, with the listeners and settings of before."""

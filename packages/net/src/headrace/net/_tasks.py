@@ -1,6 +1,6 @@
 """The coroutines of async listeners, kept by the server or socket they belong to."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Final
 
 from headrace.events.loop import Loop, Owner, Task
@@ -30,6 +30,12 @@ class TaskKeeper:
         if len(self._tasks) > self._prune_above:
             self._tasks = [task for task in self._tasks if not task.done]
             self._prune_above = max(_PRUNE_ABOVE, 2 * len(self._tasks))
+
+    def cancel_for(self, owners: Collection[Owner]) -> None:
+        """Cancel those that run on behalf of one of these owners."""
+        for task in self._tasks:
+            if task.owner in owners:
+                task.cancel()
 
     async def wait(self) -> None:
         """Return when all are done."""

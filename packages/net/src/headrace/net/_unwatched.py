@@ -47,13 +47,17 @@ def _try_to_watch(loop: "Loop") -> bool:
 
 
 async def accept_forever(
-    sock: socket.socket, accepted: Callable[[ByteStream, Any], object]
+    loop: "Loop", sock: socket.socket, accepted: Callable[[ByteStream, Any], object]
 ) -> None:
     """Call back for each connection to a listening socket, until cancelled."""
-    listener = await SocketListener.from_socket(sock)
-    while True:
-        stream = await listener.accept()
-        accepted(stream, stream.extra(SocketAttribute.remote_address, None))
+    loop.release()  # the server counts for `run()`, this task does not
+    try:
+        listener = await SocketListener.from_socket(sock)
+        while True:
+            stream = await listener.accept()
+            accepted(stream, stream.extra(SocketAttribute.remote_address, None))
+    finally:
+        loop.hold()
 
 
 def discard(loop: "Loop", handle: socket.socket | ByteStream) -> None:
