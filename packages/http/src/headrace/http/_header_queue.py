@@ -12,19 +12,19 @@ from typing import Final, Self
 
 from headrace.http._errors import HeadersSentError, InvalidArgTypeError
 from headrace.http._headers import (
-    KNOWN_NAMES,
-    NOT_TEXT,
+    KNOWN_LINES,
     Fields,
     Headers,
     HeaderValue,
     check_value,
     field_lines,
     is_list_form,
+    known_line,
     lower_name,
     pairs,
     value_text,
 )
-from headrace.streams import Stream, Writable
+from headrace.streams import Writable
 
 # The stages of a message's life. Plain numbers: they are compared on the hot path.
 OPEN: Final = 0
@@ -33,7 +33,7 @@ SENT: Final = 2
 ENDED: Final = 3
 FINISHED: Final = 4
 
-_NO_FIELDS: Final[Fields] = {}
+NO_FIELDS: Final[Fields] = {}
 NO_NAMES: Final[frozenset[str]] = frozenset()
 
 
@@ -43,18 +43,17 @@ class HeaderQueue(Writable):
     Source: H-049 to H-053, X-034 to X-037.
     """
 
-    __slots__ = ("_fields", "_lines", "_removed", "_stage", "unique_headers")
+    __slots__ = ("_fields", "_lines", "_removed", "_stage", "_text", "unique_headers")
 
-    def __init__(self) -> None:
-        Stream.__init__(self)  # no stream options: two calls less per message
-        self._stage = OPEN
-        self._fields: Fields = _NO_FIELDS
-        # A head that was given as a list, in its order.
-        self._lines: list[tuple[str, HeaderValue]] | None = None
-        # Automatic headers that the user took out.
-        self._removed = NO_NAMES
-        #: Names whose list values are sent once, joined with ``; `` (X-015).
-        self.unique_headers = NO_NAMES
+    # Set by `OutgoingMessage`, the one class below: a constructor of its own would cost
+    # each message a call.
+    _stage: int
+    _fields: Fields
+    _lines: list[tuple[str, HeaderValue]] | None  # a head that was given as a list
+    _text: str | None  # the lines of all fields, where they are known already
+    _removed: frozenset[str]  # automatic headers that the user took out
+    #: Names whose list values are sent once, joined with ``; `` (X-015).
+    unique_headers: frozenset[str]
 
     @property
     def headers_sent(self) -> bool:
@@ -81,8 +80,9 @@ class HeaderQueue(Writable):
             raise HeadersSentError("set headers")
         lowered = lower_name(name)
         check_value(name, value)
-        if self._fields is _NO_FIELDS:
+        if self._fields is NO_FIELDS:
             self._fields = {}
+        self._text = None
         self._fields[lowered] = (name, value)
         if lowered in self._removed:
             self._removed = self._removed - {lowered}
@@ -165,7 +165,8 @@ class HeaderQueue(Writable):
         if self._stage != OPEN:
             raise HeadersSentError("remove headers")
         lowered = name.lower()
-        if self._fields is not _NO_FIELDS:
+        if self._fields is not NO_FIELDS:
+            self._text = None
             self._fields.pop(lowered, None)
         self._removed = self._removed | {lowered}
 
@@ -173,12 +174,19 @@ class HeaderQueue(Writable):
         """Take the headers of `write_head` over those set before (H-044)."""
         if type(headers) is dict and not self._fields and not self._removed:
             fields: Fields = {}
+            text = ""
             for name, value in headers.items():
-                fields[KNOWN_NAMES.get(name) or lower_name(name)] = (name, value)
-                if type(value) is not str or NOT_TEXT.search(value) is not None:
+                if type(value) is str:
+                    line = KNOWN_LINES.get((name, value)) or known_line(name, value)
+                    fields[line[0]] = (name, value)
+                    text += line[1]
+                else:
+                    fields[lower_name(name)] = (name, value)
                     check_value(name, value)
+                    text += self._value_lines(name, value)
             if len(fields) == len(headers):
                 self._fields = fields
+                self._text = text
                 return
         given = pairs(headers)
         checked = []
@@ -199,6 +207,7 @@ class HeaderQueue(Writable):
                 lowered for lowered, _, _ in checked
             )
         self._fields = fields
+        self._text = None
 
     def _merge_list(
         self, fields: Fields, checked: list[tuple[str, str, HeaderValue]]
@@ -211,10 +220,11 @@ class HeaderQueue(Writable):
     def _user_lines(self) -> str:
         """Return the user's header lines as they go on the wire."""
         fields = self._fields
-        if not fields:
-            return ""
-        lines = self._lines
+        text = self._text
+        if text is not None:
+            return text
         text = ""
+        lines = self._lines
         for name, value in fields.values() if lines is None else lines:
             if type(value) is str:
                 text += f"{name}: {value}\r\n"

@@ -36,6 +36,12 @@ KNOWN_NAMES: Final[dict[str, str]] = {}
 _KNOWN_NAMES_MAX: Final = 1024
 
 
+# Whole header lines that were checked: programs send the same ones again and again.
+KNOWN_LINES: Final[dict[tuple[str, str], tuple[str, str]]] = {}
+_KNOWN_LINES_MAX: Final = 512
+_KNOWN_LINE_SIZE: Final = 128
+
+
 def is_token(text: object) -> bool:
     """Tell whether `text` is an HTTP token."""
     return isinstance(text, str) and _TOKEN.fullmatch(text) is not None
@@ -56,6 +62,23 @@ def lower_name(name: str) -> str:
     if len(KNOWN_NAMES) < _KNOWN_NAMES_MAX:
         KNOWN_NAMES[name] = name.lower()
     return name.lower()
+
+
+def known_line(name: str, value: str) -> tuple[str, str]:
+    """Return a header's lower-case name and its line, checked; remember short ones.
+
+    Raises:
+        InvalidTokenError: If `name` is not an HTTP token.
+        InvalidCharError: If `value` holds a character that a header must not hold.
+    """
+    lowered = lower_name(name)
+    check_value(name, value)
+    line = (lowered, f"{name}: {value}\r\n")
+    if len(line[1]) <= _KNOWN_LINE_SIZE and type(name) is str:
+        if len(KNOWN_LINES) >= _KNOWN_LINES_MAX:
+            KNOWN_LINES.clear()
+        KNOWN_LINES[name, value] = line
+    return line
 
 
 def check_text(what: str, text: str) -> None:

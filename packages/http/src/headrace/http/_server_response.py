@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from headrace.http._checks import check_callback, check_duration
 from headrace.http._errors import (
     HeadersSentError,
     InvalidArgTypeError,
@@ -22,7 +23,7 @@ from headrace.http._framing import (
     declared_length,
     ends_chunked,
 )
-from headrace.http._header_queue import FIXED, OPEN
+from headrace.http._header_queue import FIXED, NO_FIELDS, NO_NAMES, OPEN
 from headrace.http._headers import (
     Headers,
     HeaderValue,
@@ -34,11 +35,15 @@ from headrace.http._headers import (
     pairs,
 )
 from headrace.http._message_events import ResponseEvents
+from headrace.http._outgoing import OutgoingMessage
+from headrace.http._tasks import adopt_listener
 from headrace.http_parser import STATUS_CODES
+from headrace.streams import StreamDestroyedError
 
 if TYPE_CHECKING:
     from headrace.http._connection import ServerConnection
     from headrace.http._incoming import IncomingMessage
+    from headrace.http._wire import Wire
     from headrace.net import Socket
 
 _STATUS_LINES: Final[dict[int, str]] = {
@@ -116,10 +121,13 @@ class ServerResponse(ResponseEvents):
         "status_message",
     )
 
+    #: What `set_timeout` was told before the response had the socket.
+    _timeout_wanted: float | None = None
+
     def __init__(
         self, req: IncomingMessage, connection: ServerConnection | None = None
     ) -> None:
-        super().__init__()
+        OutgoingMessage.__init__(self)
         self.send_date = True
         #: The request that this response answers.
         self.req = req
@@ -142,8 +150,14 @@ class ServerResponse(ResponseEvents):
 
     @property
     def socket(self) -> Socket | None:
-        """The socket while this response owns it; None when it is finished."""
-        return None if self._connection is None else self._connection.net_socket
+        """The socket while this response owns it.
+
+        None before, behind the answers to earlier requests, and when it is finished.
+        """
+        if self._wire is None or self._connection is None:
+            return None
+        net_socket: Socket = self._connection.net_socket
+        return net_socket
 
     @property
     def should_keep_alive(self) -> bool:
@@ -258,9 +272,9 @@ class ServerResponse(ResponseEvents):
         fields = self._fields
         coding = fields.get("transfer-encoding")
         if coding is None:
+            self._refuse_trailer()
             self._declared = declared_length(fields)
             self._framing = _LENGTH
-            self._refuse_trailer()
             return ""
         # Never both: the receiver could not know which one holds (RFC 9112 6.2).
         self._drop_field("content-length")
@@ -278,15 +292,15 @@ class ServerResponse(ResponseEvents):
     def _frame_bodiless(self) -> None:
         """Keep the peer from waiting for a body that a user's header announces."""
         self._refuse_trailer()
-        if (
-            self.status_code in BODILESS_STATUSES
-            and "transfer-encoding" in self._fields
-        ):
+        status = self.status_code
+        has_coding = "transfer-encoding" in self._fields
+        if status < 200 or (status in BODILESS_STATUSES and has_coding):
+            # After a 1xx the client waits for another answer, which will not come.
             self._keep = False
-        if self.status_code == 204:
+        if status < 200 or status == 204:
             self._drop_field("transfer-encoding")
             self._drop_field("content-length")
-        elif "transfer-encoding" in self._fields:
+        elif has_coding:
             self._drop_field("content-length")
 
     def _refuse_trailer(self) -> None:
@@ -297,6 +311,7 @@ class ServerResponse(ResponseEvents):
         if lowered not in self._fields:
             return
         self._fields = {k: v for k, v in self._fields.items() if k != lowered}
+        self._text = None
         if self._lines is not None:
             self._lines = [line for line in self._lines if line[0].lower() != lowered]
 
@@ -313,7 +328,7 @@ class ServerResponse(ResponseEvents):
             self._keep = self._keep and self._may_keep()
         promise = CLOSE_LINE
         if self._keep and self._connection is not None:
-            promise = self._connection.promise()
+            promise = self._connection.promise(self)
             self._keep = promise is not CLOSE_LINE
         if _CONNECTION_NAMES.isdisjoint(fields) and not self._removed:
             return promise
@@ -331,7 +346,7 @@ class ServerResponse(ResponseEvents):
         if self._expects_continue:
             return False  # whether the body will be sent cannot be known
         # An HTTP/1.0 peer needs to know beforehand where the body ends.
-        return self._declared is not None or self._framing is _CHUNKED
+        return "content-length" in self._fields or self._framing is _CHUNKED
 
     def _give_up_persistence(self) -> None:
         self._keep = False
@@ -368,14 +383,14 @@ class ServerResponse(ResponseEvents):
         """
         if not isinstance(hints, Mapping):
             raise InvalidArgTypeError("hints", "a mapping", hints)
-        links = hints.get("link")
-        if links is None or (isinstance(links, (list, tuple)) and not links):
+        fields = {lower_name(name): (name, value) for name, value in hints.items()}
+        links = fields.pop("link", ("", None))[1]
+        if links is None or links == "" or links in ([], ()):
             return
         link = ", ".join(
             map(check_link, links if isinstance(links, (list, tuple)) else [links])
         )
-        others = [(name, value) for name, value in hints.items() if name != "link"]
-        self.write_information(103, [("Link", link), *others], callback)
+        self.write_information(103, [("Link", link), *fields.values()], callback)
 
     def write_information(
         self,
@@ -386,6 +401,7 @@ class ServerResponse(ResponseEvents):
         """Send an informational response, any 1xx but 101 (X-033).
 
         An HTTP/1.0 client is sent nothing: it does not know them (RFC 9110 15.2).
+        Fields about framing are left out: there is no body (RFC 9110 8.6).
 
         Raises:
             HeadersSentError: If the final head is fixed already.
@@ -401,8 +417,12 @@ class ServerResponse(ResponseEvents):
         if status_code == 101:
             raise InvalidStatusCodeError(status_code)
         lines = "".join(_checked_lines(pairs(headers if headers is not None else {})))
+        check_callback(callback)
+        if self._gone:
+            self._refuse_write(callback)
+            return
         phrase = STATUS_CODES.get(status_code, "unknown")
-        if not self._gone and self._to_1_1:
+        if self._to_1_1:
             self._put(
                 f"HTTP/1.1 {status_code} {phrase}\r\n{lines}\r\n".encode("latin-1")
             )
@@ -425,11 +445,46 @@ class ServerResponse(ResponseEvents):
             timeout: Seconds without traffic; 0 turns the timer off.
             callback: Added as a listener of this response's ``timeout``.
         """
+        check_duration("timeout", timeout)
         if callback is not None:
             self.on("timeout", callback)
-        if self.socket is not None:
-            self.socket.set_timeout(timeout)
+        if self._wire is None:
+            self._timeout_wanted = timeout
+        elif self._connection is not None:
+            self._connection.set_timeout(timeout)
         return self
+
+    def _attach(self, wire: Wire) -> None:
+        super()._attach(wire)
+        if self._timeout_wanted is not None and self._connection is not None:
+            self._connection.set_timeout(self._timeout_wanted)
+
+    def _hold_back(self, data: bytes) -> None:
+        super()._hold_back(data)
+        if self._connection is not None:
+            self._connection.response_waits(len(data))
+
+    def _fail(self, status: int) -> None:
+        """Answer with a bare status, and drop what is queued (H-010)."""
+        self._stage = OPEN
+        self._fields = NO_FIELDS
+        self._lines = self._text = self._declared = None
+        self._removed = NO_NAMES
+        self._trailers = ""
+        self._drop_corked(StreamDestroyedError("write"))
+        self.status_message = None
+        # What is left of a request that its handler did not understand is not read.
+        self._keep = self._keep and not self.req._lacks_body
+        self.write_head(status, {"Content-Type": "text/plain"})
+        self.end(STATUS_CODES[status])
+
+    def _adopt(
+        self,
+        coroutine: Coroutine[Any, Any, object],
+        event: Hashable,
+        args: tuple[Any, ...],
+    ) -> None:
+        adopt_listener(self, self._owner, coroutine, event, args)
 
     def destroy(self, error: BaseException | None = None) -> Self:
         """Destroy the connection; what is not with the system yet is lost (H-057).
@@ -439,14 +494,14 @@ class ServerResponse(ResponseEvents):
         """
         if self._gone or self._close_emitted:
             return self
-        connection = self._connection
-        if connection is None:
-            self._lose(error)
         if error is not None and self._errored is None:
             self._errored = error
             self._next_tick(self.emit, "error", error)
-        if connection is not None:
-            connection.destroy()
+        if self._connection is not None:
+            self._connection.destroy()
+        else:
+            self._lose(error)
+            self._next_tick(self._emit_close)
         return self
 
 
@@ -474,6 +529,7 @@ def check_link(link: object) -> str:
 
 def _checked_lines(headers: Iterable[tuple[str, HeaderValue]]) -> Iterable[str]:
     for name, value in headers:
-        lower_name(name)
+        lowered = lower_name(name)
         check_value(name, value)
-        yield field_lines(name, value)
+        if lowered not in _FRAMING_NAMES:
+            yield field_lines(name, value)
