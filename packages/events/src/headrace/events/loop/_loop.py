@@ -165,7 +165,10 @@ class Loop(ABC):
             try:
                 while ticks:
                     self.owner, callback, args = popleft()
-                    callback(*args)
+                    if args:
+                        callback(*args)
+                    else:  # most ticks have none, and this call is the cheaper one
+                        callback()
             except Exception as error:
                 self.report(error, callback)
 
