@@ -198,7 +198,7 @@ async def test_the_last_request_of_a_socket_says_close() -> None:
         first = await client.ask("GET / HTTP/1.1")
         second = await client.ask("GET / HTTP/1.1")
         assert await client.read_all() == b""
-    assert first.header("keep-alive") == "timeout=65, max=1"
+    assert first.header("keep-alive") == "timeout=65, max=2"
     assert second.header("connection") == "close"
 
 

@@ -30,9 +30,9 @@ from headrace.http._outgoing import OutgoingMessage
 from headrace.http._server import MAX_HEADER_SIZE as max_header_size
 from headrace.http._server import (
     Server,
-    ServerOptions,
     create_server,
 )
+from headrace.http._server_options import ServerOptions
 from headrace.http._server_response import ServerResponse
 from headrace.http._version import __version__
 from headrace.http_parser import METHODS, STATUS_CODES, HTTPParserError

@@ -42,43 +42,50 @@ class Carrier(Protocol):
 
 
 class DuplexCarrier:
-    """Any Duplex behind the interface of a carrier."""
+    """Any Duplex behind the interface of a carrier.
 
-    __slots__ = ("_duplex", "_receiver")
+    It is read by `read()`, and told by ``readable`` when to: so data that are not
+    wanted stay in the Duplex, and when it is released it flows for whoever listens.
+    """
+
+    __slots__ = ("_duplex", "_receiver", "_rests")
 
     def __init__(self, duplex: Duplex) -> None:
         self._duplex = duplex
         self._receiver: Receiver | None = None
+        self._rests = False
 
     def consume(self, receiver: Receiver) -> None:
         """Give all bytes to `receiver` from now on."""
         self._receiver = receiver
+        self._rests = False
         duplex = self._duplex
-        duplex.on("data", self._data)
+        if duplex.destroyed:
+            duplex.loop().next_tick_for(duplex._owner, self._lost, duplex.errored)
+            return
+        duplex.on("readable", self._readable)
         duplex.on("end", self._end)
-        duplex.on("error", self._error)
-        duplex.on("close", self._close)
-        duplex.resume()
+        duplex.on("error", self._lost)
+        duplex.on("close", self._lost)
 
     def release(self, *, unread: bytes = b"") -> None:
         """Go back to stream mode with `unread` in front."""
+        self._receiver = None
         duplex = self._duplex
-        duplex.off("data", self._data)
-        duplex.off("end", self._end)
-        duplex.off("error", self._error)
-        duplex.off("close", self._close)
-        duplex.pause()
         if unread:
             duplex.unshift(unread)
+        duplex.off("readable", self._readable)
+        duplex.off("end", self._end)
+        duplex.off("error", self._lost)
+        duplex.off("close", self._lost)
 
     def send(self, chunks: list[bytes]) -> bool:
         """Write; False if `receiver.flushed` follows later."""
         duplex = self._duplex
-        if duplex.destroyed or duplex.writable_ended:
-            return True
-        for chunk in chunks[:-1]:
-            duplex.write(chunk)
-        duplex.write(chunks[-1], None, self._written)
+        if not duplex.destroyed and not duplex.writable_ended:
+            for chunk in chunks[:-1]:
+                duplex.write(chunk)
+            duplex.write(chunks[-1], None, self._written)
         return False
 
     def _written(self, error: BaseException | None) -> None:
@@ -87,11 +94,14 @@ class DuplexCarrier:
 
     def pause_receiving(self) -> None:
         """Stop reading."""
-        self._duplex.pause()
+        self._rests = True
 
     def resume_receiving(self) -> None:
         """Go on reading."""
-        self._duplex.resume()
+        if self._rests:
+            self._rests = False
+            duplex = self._duplex
+            duplex.loop().next_tick_for(duplex._owner, self._readable)
 
     def end(self) -> None:
         """Half-close when everything is written."""
@@ -110,21 +120,19 @@ class DuplexCarrier:
         else:
             duplex.once("finish", duplex.destroy)
 
-    def _data(self, chunk: bytes) -> None:
-        if self._receiver is not None:
+    def _readable(self) -> None:
+        while self._receiver is not None and not self._rests:
+            chunk = self._duplex.read()
+            if chunk is None:
+                return
             self._receiver.data_received(memoryview(chunk))
 
     def _end(self) -> None:
         if self._receiver is not None:
             self._receiver.eof_received()
 
-    def _error(self, error: Exception) -> None:
-        self._lost(error)
-
-    def _close(self) -> None:
-        self._lost(None)
-
-    def _lost(self, error: Exception | None) -> None:
+    def _lost(self, error: BaseException | None = None) -> None:
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
-            receiver.connection_lost(error)
+            reason = error if isinstance(error, Exception) else None
+            receiver.connection_lost(reason)

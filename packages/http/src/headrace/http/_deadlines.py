@@ -10,6 +10,8 @@ from __future__ import annotations
 from math import ceil, inf
 from typing import TYPE_CHECKING, Final, Protocol
 
+from headrace.events.loop import Owner
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 GRAIN: Final = 0.25
 
 
-class Watched(Protocol):
+class Watched(Owner, Protocol):
     """A connection with a deadline."""
 
     deadline: float
@@ -31,10 +33,10 @@ class Watched(Protocol):
 class Deadlines:
     """One timer for the earliest deadline of many connections."""
 
-    __slots__ = ("_armed_for", "_connections", "_loop", "_timer")
+    __slots__ = ("_armed_for", "_connections", "_timer", "loop")
 
     def __init__(self, loop: Loop, connections: Iterable[Watched]) -> None:
-        self._loop = loop
+        self.loop = loop
         self._connections = connections
         self._timer: Timer | None = None
         self._armed_for = inf
@@ -58,16 +60,16 @@ class Deadlines:
             return
         # Rounded up, so that deadlines close to one another share a wake-up.
         at = ceil(deadline / GRAIN) * GRAIN
-        delay = max(at - self._loop.time(), 0.0)
+        delay = max(at - self.loop.time(), 0.0)
         self._armed_for = at
-        self._timer = self._loop.call_later(delay, self._fire)
+        self._timer = self.loop.call_later(delay, self._fire)
         self._timer.unref()
 
     def _fire(self) -> None:
         self._timer = None
         self._armed_for = inf
-        now = self._loop.time()
+        now = self.loop.time()
         for connection in list(self._connections):
             if connection.deadline <= now:
-                connection.expire(now)
+                self.loop.deliver(connection, connection.expire, now)
         self._arm(min((c.deadline for c in self._connections), default=inf))

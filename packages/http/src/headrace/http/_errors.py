@@ -171,14 +171,18 @@ class RequestTimeoutError(HTTPError, RuntimeError):
 
 
 class BodyTooLargeError(HTTPError, ValueError):
-    """A body that was collected whole exceeds the caller's limit (DESIGN 3)."""
+    """A body that was collected whole exceeds the caller's limit (DESIGN 3).
+
+    Attributes:
+        limit: How many bytes were allowed.
+        message: Whose body it is. A server answers 413 if it is the request's.
+    """
 
     code: ClassVar[str] = "ERR_HTTP_BODY_TOO_LARGE"
-    status_hint: ClassVar[int] = 413
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, message: object = None) -> None:
         super().__init__(f"the body is larger than {limit} bytes")
-        self.limit = limit
+        self.limit, self.message = limit, message
 
 
 class PeerGoneError(HTTPError, ConnectionResetError):

@@ -7,13 +7,15 @@ from email.message import Message
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
+from headrace.http._checks import check_duration
 from headrace.http._errors import BodyTooLargeError, PeerGoneError
 from headrace.http._message_events import IncomingEvents
+from headrace.http._tasks import adopt_listener
 from headrace.http_parser import merge_headers
 from headrace.streams import Life, ReadableState, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Hashable
 
     from headrace.http_parser import RequestHead, ResponseHead
     from headrace.net import Socket
@@ -200,6 +202,16 @@ class IncomingMessage(IncomingEvents):
         if self._source is not None:
             self._source.body_wanted(self)
 
+    @property
+    def _lacks_body(self) -> bool:
+        """Whether a body was announced that has not arrived whole."""
+        head = self._head
+        return (
+            not self.complete
+            and head is not None
+            and (head.chunked or bool(head.content_length))
+        )
+
     def _finish(self, raw_trailers: list[str] | None = None) -> None:
         """Take note that the message is complete."""
         self.complete = True
@@ -210,13 +222,20 @@ class IncomingMessage(IncomingEvents):
         else:
             self.push(None)
 
-    def _dump(self) -> None:
-        """Read what nobody wants, so that the message can end (H-116)."""
+    def _dump(self) -> bool:
+        """Read what nobody wants, so that the message can end (H-116).
+
+        Returns:
+            Whether nobody has begun to read, so that it is thrown away.
+        """
         if self._body is _ENDED and not self._listeners:
             self._body = _DUMPED
             self._life = _CLOSED
-        elif self.readable_flowing is None:
+        elif self.readable_flowing is None and "readable" not in self._listeners:
             self.resume()
+        else:
+            return False
+        return True
 
     @property
     def readable_ended(self) -> bool:
@@ -229,7 +248,10 @@ class IncomingMessage(IncomingEvents):
             return
         self.aborted = True
         if self._listeners:
-            self.emit("aborted")
+            try:
+                self.emit("aborted")
+            except Exception as raised:
+                self.loop().report(raised, self, self._owner)
         self.destroy(error or PeerGoneError("aborted"))
 
     def _destroy(
@@ -238,7 +260,7 @@ class IncomingMessage(IncomingEvents):
         if not self.complete and not self.aborted:
             self.aborted = True
             if self._listeners:
-                self.emit("aborted")
+                self.loop().next_tick_for(self._owner, self.emit, "aborted")
             error = error or PeerGoneError("aborted")
             self._errored = error
         source, self._source = self._source, None
@@ -258,11 +280,23 @@ class IncomingMessage(IncomingEvents):
             timeout: Seconds without traffic; 0 turns the timer off.
             callback: Added as a listener of this message's ``timeout``.
         """
+        check_duration("timeout", timeout)
         if callback is not None:
             self.on("timeout", callback)
-        if self.socket is not None:
+        set_timeout = getattr(self._owner, "set_timeout", None)
+        if set_timeout is not None and self.method is not None:
+            set_timeout(timeout)  # on a server, the next request has its own again
+        elif self.socket is not None:
             self.socket.set_timeout(timeout)
         return self
+
+    def _adopt(
+        self,
+        coroutine: Coroutine[Any, Any, object],
+        event: Hashable,
+        args: tuple[Any, ...],
+    ) -> None:
+        adopt_listener(self, self._owner, coroutine, event, args)
 
     async def body(self, limit: int | Unlimited | None = DEFAULT_LIMIT) -> bytes:
         """Collect the whole body.
@@ -285,7 +319,7 @@ class IncomingMessage(IncomingEvents):
         async for chunk in self.iterator(destroy_on_return=False):
             size += len(chunk)
             if limit is not None and size > limit:
-                raise BodyTooLargeError(limit)
+                raise BodyTooLargeError(limit, self)
             parts.append(chunk)
         return b"".join(parts)
 

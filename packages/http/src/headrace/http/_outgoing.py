@@ -519,16 +519,20 @@ class OutgoingMessage(HeaderQueue):
         """Take note that the connection is gone; callbacks get `error`."""
         self._gone = True
         failure = error or StreamDestroyedError("write")
-        corked = self._corked_chunks
-        callbacks = [*(self._held_callbacks or ()), *(self._end_callbacks or ())]
-        if corked is not None:
-            callbacks += corked.callbacks
-        self._held = self._held_callbacks = None
-        self._end_callbacks = self._corked_chunks = None
+        for callback in self._held_callbacks or ():
+            self._next_tick(callback, failure)
+        self._drop_corked(failure)
+        for callback in self._end_callbacks or ():
+            self._next_tick(callback, failure)
+        self._held = self._held_callbacks = self._end_callbacks = None
+
+    def _drop_corked(self, error: BaseException) -> None:
+        """Forget chunks that `cork` has held back."""
+        chunks, self._corked_chunks = self._corked_chunks, None
         self._corked = 0
-        for callback in callbacks:
-            if callback != self._all_flushed:
-                self._next_tick(callback, failure)
+        if chunks is not None:
+            for callback in chunks.callbacks:
+                self._next_tick(callback, error)
 
     def _emit_close(self) -> None:
         """Emit ``close``, once; what a listener raises is reported."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from math import inf
-from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, Unpack, overload
+from collections.abc import Callable, Coroutine, Hashable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, Unpack, overload
 
 from headrace import net
 from headrace.events import EventEmitter
 from headrace.events.loop import current
 from headrace.http._carrier import Carrier, DuplexCarrier
+from headrace.http._checks import check_duration
 from headrace.http._connection import ServerConnection
 from headrace.http._deadlines import Deadlines
 from headrace.http._errors import (
@@ -19,10 +20,19 @@ from headrace.http._errors import (
 )
 from headrace.http._incoming import IncomingMessage
 from headrace.http._message_events import ServerEvents
+from headrace.http._server_options import (
+    NET_OPTIONS,
+    SETTINGS,
+    ServerOptions,
+    check_settings,
+    merge_options,
+)
 from headrace.http._server_response import KEEP_ALIVE_LINE, ServerResponse
 from headrace.http_parser import EngineName, RequestParser
 
 if TYPE_CHECKING:
+    from headrace.events.loop import Owner
+    from headrace.http._ending import EndingConnection
     from headrace.streams import Duplex
 
 #: Bytes a message's head may have (X-006).
@@ -31,83 +41,8 @@ MAX_HEADER_SIZE: Final = 16384
 RequestListener = Callable[[IncomingMessage, ServerResponse], object]
 
 
-class ServerOptions(TypedDict, total=False):
-    """What `create_server` takes as keywords or in one mapping; see `Server`."""
-
-    engine: EngineName
-    headers_timeout: float
-    request_timeout: float
-    keep_alive_timeout: float
-    keep_alive_timeout_buffer: float
-    timeout: float
-    connections_checking_interval: float
-    max_header_size: int
-    max_headers_count: int | None
-    max_requests_per_socket: int
-    max_pipelined_requests: int
-    max_body_discard: int
-    require_host_header: bool
-    join_duplicate_headers: bool
-    unique_headers: list[str]
-    insecure_http_parser: bool
-    reject_non_standard_body_writes: bool
-    http_allow_half_open: bool
-    should_upgrade_callback: Callable[[IncomingMessage], bool]
-    incoming_message_class: type[IncomingMessage]
-    server_response_class: type[ServerResponse]
-    IncomingMessage: type[IncomingMessage]
-    ServerResponse: type[ServerResponse]
-    no_delay: bool
-    keep_alive: bool
-    keep_alive_initial_delay: float
-    high_water_mark: int
-    pause_on_connect: bool
-
-
-_NET_OPTIONS: Final = frozenset(
-    {
-        "high_water_mark",
-        "keep_alive",
-        "keep_alive_initial_delay",
-        "no_delay",
-        "pause_on_connect",
-    }
-)
-
-_ALIASES: Final = {
-    "IncomingMessage": "incoming_message_class",
-    "ServerResponse": "server_response_class",
-}
-
-# The options that are attributes of a server.
-_SETTINGS: Final = (
-    ServerOptions.__annotations__.keys() - _NET_OPTIONS - {*_ALIASES, "keep_alive"}
-)
-
 # Events about one exchange: the response is their last argument.
 _EXCHANGE_EVENTS: Final = ("request", "check_continue", "check_expectation")
-
-_DURATIONS: Final = (
-    "headers_timeout",
-    "request_timeout",
-    "keep_alive_timeout",
-    "keep_alive_timeout_buffer",
-    "timeout",
-)
-
-
-def check_duration(name: str, value: object) -> float:
-    """Return seconds as a number (H-005).
-
-    Raises:
-        InvalidArgTypeError: If `value` is no real number.
-        OutOfRangeError: If it is negative or not finite.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InvalidArgTypeError(name, "a number of seconds", value)
-    if not 0 <= value < inf:
-        raise OutOfRangeError(name, "0 or more, and finite", value)
-    return value
 
 
 class Server(ServerEvents):
@@ -173,6 +108,10 @@ class Server(ServerEvents):
     #: Accepted and ignored: deadlines need no checking interval (X-003).
     connections_checking_interval: float = 30.0
 
+    # What the server below is told, and the event that brings a connection to serve.
+    _net_options: ClassVar[frozenset[str]] = NET_OPTIONS
+    _connection_event: ClassVar[str] = "connection"
+
     def __init__(
         self,
         options: Mapping[str, Any] | RequestListener | None = None,
@@ -182,20 +121,19 @@ class Server(ServerEvents):
     ) -> None:
         if callable(options) and not isinstance(options, Mapping):
             options, request_listener = None, options
-        merged = {**(options or {}), **keywords}
-        given = {name: value for name, value in merged.items() if value is not None}
-        of_net = {name: given.pop(name) for name in _NET_OPTIONS & given.keys()}
+        given = merge_options(options, keywords)
+        of_net = {name: given.pop(name) for name in self._net_options & given.keys()}
         of_net.setdefault("no_delay", True)
         super().__init__({**of_net, "allow_half_open": True})
         # On the instance, where the hot path finds them at once.
-        vars(self).update({name: getattr(self, name) for name in _SETTINGS})
-        self._apply(given)
+        vars(self).update({name: getattr(self, name) for name in SETTINGS})
+        self._apply(check_settings(given))
         #: The HTTP connections that are open, upgraded ones excepted.
         self._http_connections: set[ServerConnection] = set()
         self._deadlines: Deadlines | None = None
         #: Whether connections may go on after their present answers.
         self.accepts_more = True
-        EventEmitter.on(self, "connection", self._serve)
+        EventEmitter.on(self, self._connection_event, self._serve)
         if request_listener is not None:
             if not callable(request_listener):
                 raise InvalidArgTypeError(
@@ -203,24 +141,15 @@ class Server(ServerEvents):
                 )
             EventEmitter.on(self, "request", request_listener)
 
-    def _apply(self, options: dict[str, Any]) -> None:
-        for alias, name in _ALIASES.items():
-            if alias in options:
-                options.setdefault(name, options.pop(alias))
-        for name, value in options.items():
-            if name not in ServerOptions.__annotations__:
-                raise TypeError(f"unknown server option {name!r}")
-            if name in _DURATIONS:
-                check_duration(name, value)
-            elif name == "unique_headers":
-                value = frozenset(item.lower() for item in value)
-            setattr(self, name, value)
-        if "headers_timeout" not in options and self.request_timeout:
+    def _apply(self, settings: dict[str, Any]) -> None:
+        vars(self).update(settings)
+        if "headers_timeout" not in settings and self.request_timeout:
             self.headers_timeout = min(60.0, self.request_timeout)
         if self.headers_timeout > self.request_timeout > 0:
             raise OutOfRangeError(
                 "headers_timeout", "at most request_timeout", self.headers_timeout
             )
+        self.make_parser()  # an engine that is not there is told at once
 
     # Connections -------------------------------------------------------------------
 
@@ -232,9 +161,9 @@ class Server(ServerEvents):
         connection = ServerConnection(self, socket, carrier, current())
         socket._owner = connection
         self._http_connections.add(connection)
+        # On the object: a class of its own would have to exist for TLS, too.
+        socket.set_encoding = _refuse_encoding  # type: ignore[method-assign]
         if isinstance(socket, net.Socket):
-            # On the object: a class of its own would have to exist for TLS, too.
-            socket.set_encoding = _refuse_encoding  # type: ignore[method-assign]
             if self.timeout:
                 socket.set_timeout(self.timeout)
             EventEmitter.on(socket, "timeout", connection.timed_out)
@@ -242,10 +171,11 @@ class Server(ServerEvents):
 
     @property
     def deadlines(self) -> Deadlines:
-        """The timer of all connections' deadlines."""
+        """The timer of all connections' deadlines, on the running loop."""
+        loop = current()
         deadlines = self._deadlines
-        if deadlines is None:
-            deadlines = self._deadlines = Deadlines(current(), self._http_connections)
+        if deadlines is None or deadlines.loop is not loop:
+            deadlines = self._deadlines = Deadlines(loop, self._http_connections)
         return deadlines
 
     def make_parser(self) -> RequestParser:
@@ -257,9 +187,11 @@ class Server(ServerEvents):
             insecure=self.insecure_http_parser,
         )
 
-    def forget(self, connection: ServerConnection) -> None:
+    def forget(self, connection: EndingConnection) -> None:
         """Take a connection that is closed or upgraded out of the books."""
         self._http_connections.discard(connection)
+        if not self.accepts_more and not self._http_connections:
+            self.deadlines.stop()
 
     def takes_upgrade(self, request: IncomingMessage) -> bool:
         """Decide whether a request's Upgrade is taken up (H-026, X-020)."""
@@ -267,23 +199,43 @@ class Server(ServerEvents):
             return bool(self.should_upgrade_callback(request))
         return bool(self.listener_count("upgrade"))
 
-    def keep_alive_lines(self, requests_left: int | None = None) -> str:
-        """Return the headers that promise a connection's next request a place.
-
-        Args:
-            requests_left: How many requests the connection may still carry, if limited.
-        """
+    def keep_alive_lines(self) -> str:
+        """Return the headers that promise a connection's next request a place."""
         if not self.keep_alive_timeout:
             return KEEP_ALIVE_LINE
-        limit = "" if requests_left is None else f", max={requests_left}"
+        limit = self.max_requests_per_socket
+        largest = f", max={limit}" if limit else ""
         seconds = int(self.keep_alive_timeout)
-        return f"{KEEP_ALIVE_LINE}Keep-Alive: timeout={seconds}{limit}\r\n"
+        return f"{KEEP_ALIVE_LINE}Keep-Alive: timeout={seconds}{largest}\r\n"
+
+    # Async listeners ---------------------------------------------------------------
+
+    def _adopt(
+        self,
+        coroutine: Coroutine[Any, Any, object],
+        event: Hashable,
+        args: tuple[Any, ...],
+    ) -> None:
+        """Run an async listener on behalf of the connection that it is about."""
+        for arg in args[:2]:
+            owner = getattr(arg, "_owner", None)
+            if isinstance(owner, ServerConnection):
+                owner.adopt(coroutine, partial(self._reject, event, args))
+                return
+        super()._adopt(coroutine, event, args)
+
+    def keep_task(
+        self,
+        coroutine: Coroutine[Any, Any, object],
+        owner: Owner,
+        on_error: Callable[[Exception], object],
+    ) -> None:
+        """Run a coroutine that ends with this server."""
+        self._keeper.spawn(current(), coroutine, owner, on_error)
 
     def __rejection__(self, error: Exception, event: object, *args: Any) -> None:
         """Answer for an ``async def`` listener that failed, as for others (X-027)."""
-        source = args[-1] if event in _EXCHANGE_EVENTS else self
-        owner = getattr(args[0], "_owner", None) if args else None
-        current().report(error, source, owner)
+        current().report(error, args[-1] if event in _EXCHANGE_EVENTS else self)
 
     # Closing -----------------------------------------------------------------------
 
@@ -307,9 +259,19 @@ class Server(ServerEvents):
                 connection.destroy()
 
     def close_all_connections(self) -> None:
-        """Destroy every HTTP connection, upgraded ones excepted (X-009)."""
-        for connection in list(self._http_connections):
+        """Destroy every HTTP connection, upgraded ones excepted (X-009).
+
+        Async listeners that have not completed their response are cancelled: nobody
+        waits for it any more.
+        """
+        connections = list(self._http_connections)
+        self._keeper.cancel_for([item for item in connections if not item.idle])
+        for connection in connections:
             connection.destroy()
+
+    def _destroy_connections(self) -> None:
+        super()._destroy_connections()
+        self.close_all_connections()  # what was brought by `emit`, too
 
     def set_timeout(
         self,

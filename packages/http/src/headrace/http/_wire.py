@@ -141,7 +141,7 @@ class Wire:
         raise NotImplementedError
 
     def lose(self, error: Exception | None = None) -> None:
-        """Give up what is queued: every callback gets an error, in order."""
+        """Give up what is queued: every callback gets an error, in order, as a tick."""
         self.lost = True
         callbacks = self._in_flight + self._callbacks
         self._in_flight, self._callbacks, self._queue = [], [], []
@@ -151,7 +151,4 @@ class Wire:
 
     def _fail(self, callbacks: list[FlushCallback], error: Exception) -> None:
         for callback in callbacks:
-            try:
-                callback(error)
-            except Exception as raised:
-                self.loop.report(raised, callback, self.owner)
+            self.loop.next_tick_for(self.owner, callback, error)
