@@ -153,6 +153,68 @@ async def test_a_prepared_connection_that_fails_hurts_nobody() -> None:
         await closed(second.sockets[0])
 
 
+async def test_cancel_before_the_error_is_told() -> None:
+    """Neither `on_socket` nor `on_error` follows a cancel, whatever has happened."""
+    async with Agent() as agent:
+        first, second = Order(), Order()
+        for order in (first, second):
+            agent.add_request(order, {"host": "127.0.0.1"})  # no port: it fails
+            with pytest.raises(RuntimeError):
+                agent.add_request(order, {"host": "127.0.0.1"})
+        agent.cancel(first)
+        with pytest.raises(TypeError):
+            await second.socket()
+        assert not first.is_settled
+
+
+async def test_cancel_before_the_attempt() -> None:
+    """With a raised limit several begin at once, but not who is cancelled meanwhile."""
+
+    class Fickle(SlowAgent):
+        def create_connection(
+            self, options: Mapping[str, Any], callback: ConnectionCallback
+        ) -> None:
+            super().create_connection(options, callback)
+            self.cancel(orders[3])
+
+    orders = [Order() for _ in range(4)]
+    async with quiet_server() as target, Fickle(max_sockets=1) as agent:
+        for order in orders:
+            agent.add_request(order, target)
+        agent.max_sockets = 3
+        agent.finish()
+        agent.release(await orders[0].socket(), orders[0])
+        assert len(agent.attempts) == 1  # the second has the socket of the first
+        agent.finish()
+        await orders[2].socket()
+        assert orders[1].sockets == orders[0].sockets
+        assert not orders[3].is_settled
+
+
+async def test_destroy_before_the_attempt() -> None:
+    """The same for a hook that destroys the agent."""
+
+    class Suicidal(SlowAgent):
+        def create_connection(
+            self, options: Mapping[str, Any], callback: ConnectionCallback
+        ) -> None:
+            super().create_connection(options, callback)
+            if self.max_sockets > 1:  # not at the first one
+                self.destroy()
+
+    orders = [Order() for _ in range(4)]
+    async with quiet_server() as target, Suicidal(max_sockets=1) as agent:
+        for order in orders:
+            agent.add_request(order, target)
+        agent.max_sockets = 4
+        agent.cancel(orders[0])
+        agent.finish()
+        assert len(agent.attempts) == 1
+        await settle()
+        assert [len(order.errors) for order in orders] == [0, 1, 1, 1]
+        assert agent.total_socket_count == 0
+
+
 async def test_cancel_after_the_socket_has_no_effect() -> None:
     """A request that has its socket destroys it instead."""
     async with quiet_server() as target, Agent() as agent:

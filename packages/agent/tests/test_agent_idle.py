@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from headrace.agent import Agent
+from headrace.agent import Agent, _watch
 from headrace.agent.testing import Order
 from headrace.events import once
 from headrace.events.loop import checkpoint
@@ -82,12 +82,16 @@ async def test_idle_socket_is_watched(misdeed: Any) -> None:
 
 
 @pytest.mark.parametrize("misdeed", MISDEEDS.values(), ids=MISDEEDS.keys())
-async def test_socket_is_asked_right_before_it_works(misdeed: Any) -> None:
+@pytest.mark.parametrize("polls", [True, False], ids=["poll", "peek"])
+async def test_socket_is_asked_right_before_it_works(
+    misdeed: Any, polls: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What came in the same turn counts: the next request gets another socket.
 
     Pitfall 1 and CVE-2026-48931: no byte that arrives on an idle connection ever
     answers another request.
     """
+    monkeypatch.setattr(_watch, "_CAN_POLL", polls)  # Windows cannot
     with listening_peer() as peer:
         async with Agent(keep_alive=True) as agent:
             socket = await exchange(agent, peer)
@@ -181,6 +185,17 @@ async def test_ending_a_free_socket_takes_it_out() -> None:
             socket = await exchange(agent, peer)
             socket.end()
             assert await exchange(agent, peer) is not socket
+
+
+async def test_peeking_finds_nothing_on_a_good_socket(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without `select.poll` a good socket is handed out all the same."""
+    monkeypatch.setattr(_watch, "_CAN_POLL", False)
+    with listening_peer() as peer:
+        async with Agent(keep_alive=True) as agent:
+            socket = await exchange(agent, peer)
+            assert await exchange(agent, peer) is socket
 
 
 async def test_free_socket_probes_its_peer() -> None:

@@ -24,7 +24,6 @@ __all__ = ["Watch", "destroy", "error_of"]
 
 _CAN_POLL: Final = hasattr(select, "poll")
 _RESTING: Final = State.RESTING
-_WORKING: Final = State.WORKING
 
 
 def destroy(socket: Socket) -> None:
@@ -168,8 +167,7 @@ class Watch:
 
     def connection_lost(self, error: Exception | None) -> None:
         """Part with a socket that is closed; its ``close`` comes too late."""
-        if self.connection.state is not _WORKING:
-            self._pool.spoil(self, error)
+        self._pool.spoil(self, error)
 
     def _on_readable(self) -> None:
         self._pool.spoil(self)
