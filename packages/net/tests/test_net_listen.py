@@ -108,16 +108,18 @@ async def test_net_listen_refuses_nonsense(arguments: tuple[Any, ...]) -> None:
 
 async def test_net_listen_refuses_unknown_options() -> None:
     """An unknown name raises, as keyword and in a mapping (H-002)."""
+    wrong: dict[str, Any] = {"prot": 0}
     with pytest.raises(TypeError):
-        net.create_server().listen(prot=0)
+        net.create_server().listen(**wrong)
     with pytest.raises(TypeError):
-        net.create_server().listen({"prot": 0})
+        net.create_server().listen(wrong)
 
 
 async def test_net_listen_refuses_a_bad_callback() -> None:
     """A callback that cannot be called: ERR_INVALID_ARG_TYPE, at once (H-003)."""
+    callback: Any = 1
     with pytest.raises(net.InvalidArgTypeError) as caught:
-        net.create_server().listen(0, callback=1)
+        net.create_server().listen(0, callback)
     assert caught.value.code == "ERR_INVALID_ARG_TYPE"
 
 

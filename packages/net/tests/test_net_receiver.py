@@ -8,7 +8,7 @@ import pytest
 from headrace import net
 from headrace.events import once
 from headrace.events.loop import checkpoint
-from headrace.net.testing import closed, connected, record, socket_pair
+from headrace.net.testing import closed, connected, port_of, record, socket_pair
 
 
 class Recorder:
@@ -242,7 +242,7 @@ async def test_net_consume_while_connecting() -> None:
         server = accepted._server
         assert server is not None
         arrival = once(server, "connection")
-        client = net.Socket().connect(accepted.local_port, "127.0.0.1")
+        client = net.Socket().connect(port_of(server), "127.0.0.1")
         receiver = Recorder()
         client.consume(receiver)
         (other,) = await arrival

@@ -1,15 +1,22 @@
 """`create_server`, `connect` and `create_connection`."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, overload
 
-from headrace.net._options import CONNECT_NAMES, SOCKET_NAMES, parse_connect
+from headrace.net._options import (
+    CONNECT_NAMES,
+    SOCKET_NAMES,
+    Path,
+    Signal,
+    parse_connect,
+)
 from headrace.net._server import Server
 from headrace.net._socket import Socket
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from headrace.net._options import ServerOptions
+    from headrace.net._options import CreateConnectionCall, ServerOptions
 
 
 def create_server(*args: Any, **options: "Unpack[ServerOptions]") -> Server:
@@ -20,6 +27,23 @@ def create_server(*args: Any, **options: "Unpack[ServerOptions]") -> Server:
     return Server(*args, **options)
 
 
+@overload
+def connect(
+    port: int | str,
+    host: str | None = None,
+    callback: Signal | None = None,
+    /,
+    **options: "Unpack[CreateConnectionCall]",
+) -> Socket: ...
+@overload
+def connect(
+    target: int | Path | Mapping[str, Any],
+    callback: Signal | None = None,
+    /,
+    **options: "Unpack[CreateConnectionCall]",
+) -> Socket: ...
+@overload
+def connect(**options: "Unpack[CreateConnectionCall]") -> Socket: ...
 def connect(*args: Any, **options: Any) -> Socket:
     """Return a new `Socket` that connects.
 

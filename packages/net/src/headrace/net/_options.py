@@ -26,14 +26,20 @@ LookupHook = Callable[..., object] | Callable[..., Awaitable[object]]
 _LONGEST_SECONDS: Final = 3650 * 86400.0
 
 
+#: A path of a Unix socket.
+Path = str | bytes | os.PathLike[str]
+#: A one-time listener of an event without arguments.
+Signal = Callable[[], object]
+
+
 class SocketOptions(TypedDict, total=False):
     """Options of `Socket`."""
 
     fd: int | None
     handle: Any
-    allow_half_open: bool
-    readable: bool
-    writable: bool
+    allow_half_open: bool | None
+    readable: bool | None
+    writable: bool | None
     high_water_mark: int | None
 
 
@@ -42,21 +48,33 @@ class ConnectOptions(TypedDict, total=False):
 
     port: int | str | None
     host: str | None
-    path: str | bytes | os.PathLike[str] | None
+    path: Path | None
     local_address: str | None
     local_port: int | str | None
     family: int | None
     lookup: LookupHook | None
     timeout: float | None
-    no_delay: bool
-    keep_alive: bool
-    keep_alive_initial_delay: float
-    auto_select_family: bool
-    auto_select_family_attempt_timeout: float
+    no_delay: bool | None
+    keep_alive: bool | None
+    keep_alive_initial_delay: float | None
+    auto_select_family: bool | None
+    auto_select_family_attempt_timeout: float | None
 
 
 class CreateConnectionOptions(ConnectOptions, SocketOptions, total=False):
     """Options of `connect`: those of the new socket and of its connection."""
+
+
+class ConnectCall(ConnectOptions, total=False):
+    """Keywords of a call of `Socket.connect`."""
+
+    callback: Signal | None
+
+
+class CreateConnectionCall(CreateConnectionOptions, total=False):
+    """Keywords of a call of `connect`."""
+
+    callback: Signal | None
 
 
 class ListenOptions(TypedDict, total=False):
@@ -64,23 +82,29 @@ class ListenOptions(TypedDict, total=False):
 
     port: int | str | None
     host: str | None
-    path: str | bytes | os.PathLike[str] | None
+    path: Path | None
     backlog: int | None
-    ipv6_only: bool
-    reuse_port: bool
-    exclusive: bool
+    ipv6_only: bool | None
+    reuse_port: bool | None
+    exclusive: bool | None
     fd: int | None
     handle: Any
+
+
+class ListenCall(ListenOptions, total=False):
+    """Keywords of a call of `Server.listen`."""
+
+    callback: Signal | None
 
 
 class ServerOptions(TypedDict, total=False):
     """Options of `Server`."""
 
-    allow_half_open: bool
-    pause_on_connect: bool
-    no_delay: bool
-    keep_alive: bool
-    keep_alive_initial_delay: float
+    allow_half_open: bool | None
+    pause_on_connect: bool | None
+    no_delay: bool | None
+    keep_alive: bool | None
+    keep_alive_initial_delay: float | None
     high_water_mark: int | None
 
 

@@ -7,19 +7,30 @@ import socket
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, overload
 
 from headrace.events.loop import Loop, Owner, Waiter, current
 from headrace.net import _listen, _lookup
 from headrace.net._address import Address, from_sockaddr
 from headrace.net._errors import AlreadyListeningError, ServerNotRunningError
 from headrace.net._events import ServerEvents
-from headrace.net._options import check_callback, parse_listen
+from headrace.net._options import Path, Signal, check_callback, parse_listen
 from headrace.net._state import LISTENING, Listening, ListeningMove, advance
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from headrace.events.loop import Task, Timer
+    from headrace.net._options import ListenCall
     from headrace.net._socket import Socket
+
+
+class HasHandle(Protocol):
+    """Something that has a socket inside, such as another server (spec H-032)."""
+
+    @property
+    def _handle(self) -> socket.socket | None: ...
+
 
 ACTIVE: Final = (Listening.STARTING, Listening.LISTENING)
 
@@ -49,6 +60,37 @@ class ServerBase(ServerEvents):
 
     # Listening
 
+    @overload
+    def listen(
+        self,
+        port: int | str | None,
+        host: str | None = None,
+        backlog: int | None = None,
+        callback: Signal | None = None,
+        /,
+        **options: "Unpack[ListenCall]",
+    ) -> Self: ...
+    @overload
+    def listen(
+        self,
+        port: int | str | None,
+        host_or_backlog: str | int | None,
+        callback: Signal | None = None,
+        /,
+        **options: "Unpack[ListenCall]",
+    ) -> Self: ...
+    @overload
+    def listen(
+        self,
+        target: "int | Path | Mapping[str, Any] | socket.socket | HasHandle",
+        callback: Signal | None = None,
+        /,
+        **options: "Unpack[ListenCall]",
+    ) -> Self: ...
+    @overload
+    def listen(
+        self, callback: Signal | None = None, /, **options: "Unpack[ListenCall]"
+    ) -> Self: ...
     def listen(self, *args: Any, **options: Any) -> Self:
         """Bind and listen; ``listening`` or ``error`` follows.
 

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Coroutine, Generator, Hashable, Mapping
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, overload
 
 from anyio.abc import ByteStream
 
@@ -24,7 +24,14 @@ from headrace.net._errors import (
     SocketClosedError,
 )
 from headrace.net._guard import Guard
-from headrace.net._options import CONNECT_NAMES, SOCKET_NAMES, merge, parse_connect
+from headrace.net._options import (
+    CONNECT_NAMES,
+    SOCKET_NAMES,
+    Path,
+    Signal,
+    merge,
+    parse_connect,
+)
 from headrace.net._socket_base import handle_of
 from headrace.net._socket_bytes import SocketBytes
 from headrace.net._socket_transport import SocketTransport
@@ -37,7 +44,7 @@ from headrace.streams import Duplex
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from headrace.net._options import SocketOptions
+    from headrace.net._options import ConnectCall, SocketOptions
     from headrace.net._server import Server
 
 logger = logging.getLogger("headrace.net")
@@ -116,6 +123,25 @@ class Socket(SocketBytes):
 
     # The connection
 
+    @overload
+    def connect(
+        self,
+        port: int | str,
+        host: str | None = None,
+        callback: Signal | None = None,
+        /,
+        **options: "Unpack[ConnectCall]",
+    ) -> Self: ...
+    @overload
+    def connect(
+        self,
+        target: int | Path | Mapping[str, Any],
+        callback: Signal | None = None,
+        /,
+        **options: "Unpack[ConnectCall]",
+    ) -> Self: ...
+    @overload
+    def connect(self, **options: "Unpack[ConnectCall]") -> Self: ...
     def connect(self, *args: Any, **options: Any) -> Self:
         """Connect; ``connect`` or ``error`` follows.
 

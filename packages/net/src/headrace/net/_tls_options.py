@@ -40,10 +40,10 @@ class TLSOptions(TypedDict, total=False):
     server_hostname: str | None
     alpn_protocols: Iterable[str] | None
     sni_callback: SniCallback | None
-    request_cert: bool
-    reject_unauthorized: bool
+    request_cert: bool | None
+    reject_unauthorized: bool | None
     session: ssl.SSLSession | None
-    handshake_timeout: float
+    handshake_timeout: float | None
 
 
 class TLSConnectOptions(ConnectOptions, SocketOptions, TLSOptions, total=False):
