@@ -33,7 +33,7 @@ from headrace.net import Socket
 
 if TYPE_CHECKING:
     from headrace.events.loop import Loop
-    from headrace.http._client_request import ClientRequest
+    from headrace.http._client_life import RequestLife
     from headrace.http._incoming import IncomingMessage
     from headrace.streams import Duplex
 
@@ -101,7 +101,7 @@ class ClientConnection(Wire):
         self._parsing = False
         self.owner = None
         # Of the exchange.
-        self.request: ClientRequest | None = None
+        self.request: RequestLife | None = None
         self._response: ClientResponse | None = None
         #: Whether a byte of the answer has come.
         self.heard = False
@@ -128,7 +128,7 @@ class ClientConnection(Wire):
 
     # An exchange
 
-    def begin(self, request: ClientRequest) -> None:
+    def begin(self, request: RequestLife) -> None:
         """Serve `request`, which has not been sent."""
         net_socket = self.net_socket
         self.request = request
@@ -154,7 +154,7 @@ class ClientConnection(Wire):
             self.request._socket_connected()
         self.flushed()
 
-    def send_held(self, request: ClientRequest) -> None:
+    def send_held(self, request: RequestLife) -> None:
         """Send what a request has held back until it got its socket."""
         self._flush_due = True  # at once: nothing more is written in this tick
         request._attach(self)
@@ -262,14 +262,14 @@ class ClientConnection(Wire):
         self._response = response
         self._answer(request, response)
 
-    def _on_interim(self, request: ClientRequest, head: ResponseHead) -> None:
+    def _on_interim(self, request: RequestLife, head: ResponseHead) -> None:
         self._interims += 1
         if self._interims > MAX_INTERIM_RESPONSES:
             self._break_off(TooManyInterimError(MAX_INTERIM_RESPONSES))
         else:
             request._informed(head)
 
-    def _answer(self, request: ClientRequest, response: ClientResponse) -> None:
+    def _answer(self, request: RequestLife, response: ClientResponse) -> None:
         """Give the response to its request, with the whole body if it is here."""
         next_event = self.parser.next_event
         body: list[bytes] = []
@@ -315,9 +315,7 @@ class ClientConnection(Wire):
             if surplus:
                 self._surplus()
 
-    def _wait_for_reader(
-        self, request: ClientRequest, response: ClientResponse
-    ) -> None:
+    def _wait_for_reader(self, request: RequestLife, response: ClientResponse) -> None:
         """Stop reading; what nobody has claimed is thrown away instead (H-072)."""
         if response.destroyed:
             return
@@ -328,7 +326,7 @@ class ClientConnection(Wire):
             self.socket.pause_receiving()
 
     def _complete_unclaimed(
-        self, request: ClientRequest, response: ClientResponse
+        self, request: RequestLife, response: ClientResponse
     ) -> None:
         """Go on as if a response that nobody has claimed had been read (H-072).
 
@@ -412,7 +410,7 @@ class ClientConnection(Wire):
         if request is not None:
             request._failed(error)
 
-    def _switch(self, request: ClientRequest, response: ClientResponse) -> None:
+    def _switch(self, request: RequestLife, response: ClientResponse) -> None:
         """Let go of the socket: HTTP ends with this response (H-075, H-076)."""
         head = self.parser.take_leftover()
         self.request = None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from headrace.events.loop import Task, Timer
-    from headrace.http._client_request import ClientRequest
+    from headrace.http._client_life import RequestLife
 
 NAMES: Final = frozenset({"cancel", "connect_timeout", "total_timeout"})
 
@@ -33,7 +33,7 @@ class RequestLimits:
     __slots__ = ("_connect", "_request", "_task", "_total")
 
     def __init__(
-        self, request: ClientRequest, loop: Loop, settings: Mapping[str, Any]
+        self, request: RequestLife, loop: Loop, settings: Mapping[str, Any]
     ) -> None:
         self._request = request
         self._connect = self._arm(loop, settings, "connect_timeout")

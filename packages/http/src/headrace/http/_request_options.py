@@ -216,56 +216,54 @@ class Target:
         self.heads: dict[bool, bytes] = {}
 
 
-class Speaker(NamedTuple):
-    """What an agent says about its protocol; where a target's defaults come from."""
-
-    protocol: str
-    default_port: int
-
-
 # Bounded: a crawler sees millions of URLs. Emptied when full, which is rare and cheap.
 _SEEN_MAX: Final = 1024
 _seen: dict[tuple[str, str, int], Target] = {}
 
 
-def target_of(url: str | None, place: Mapping[str, Any], speaker: Speaker) -> Target:
+def target_of(
+    url: str | None, place: Mapping[str, Any], protocol: str, default_port: int
+) -> Target:
     """Return the target of a URL and of options that say where.
 
     Args:
         url: An absolute URL, or None.
         place: Checked for unknown names; wins over the URL.
-        speaker: The defaults.
+        protocol: What the agent speaks.
+        default_port: Its port where none is named.
 
     Raises:
         InvalidURLError: If `url` is no URL.
-        InvalidProtocolError: If the protocol is not the speaker's.
+        InvalidProtocolError: If the URL's protocol is another one.
         BadPortError, InvalidArgTypeError, InvalidArgValueError, InvalidCharError,
         UnescapedCharactersError: For what is wrong with an option.
     """
     if url is None or place:
-        return _make_target(url, place, speaker)
-    key = (url, speaker.protocol, speaker.default_port)
+        return _make_target(url, place, protocol, default_port)
+    key = (url, protocol, default_port)
     target = _seen.get(key)
     if target is None:
-        target = _make_target(url, place, speaker)
+        target = _make_target(url, place, protocol, default_port)
         if len(_seen) >= _SEEN_MAX:
             _seen.clear()
         _seen[key] = target
     return target
 
 
-def _make_target(url: str | None, place: Mapping[str, Any], speaker: Speaker) -> Target:
+def _make_target(
+    url: str | None, place: Mapping[str, Any], protocol: str, default_port: int
+) -> Target:
     parts = _NOWHERE if url is None else parse_url(url)._asdict()
     given = {name: value for name, value in parts.items() if value is not None}
     given.update(place)
     if "host" in place and "hostname" not in place:
         given.pop("hostname", None)
-    protocol = given.get("protocol", speaker.protocol)
-    _check_str("protocol", protocol)
-    if protocol != speaker.protocol:
-        raise InvalidProtocolError(protocol, speaker.protocol)
+    wanted = given.get("protocol", protocol)
+    _check_str("protocol", wanted)
+    if wanted != protocol:
+        raise InvalidProtocolError(wanted, protocol)
     host = _read_host(given)
-    default_port = _read_port(given.get("default_port", speaker.default_port))
+    default_port = _read_port(given.get("default_port", default_port))
     port = _read_port(given.get("port", default_port))
     path = check_path(given.get("path") or "/")
     authority = host_field(host, port, default_port)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from headrace.http._errors import InvalidArgTypeError
 
 if TYPE_CHECKING:
-    from headrace.http._client_request import ClientRequest
+    from headrace.http._client_life import RequestLife
 
 Factory = Callable[..., Any]
 
@@ -29,9 +29,9 @@ class Solo:
     __slots__ = ("_request",)
 
     def __init__(
-        self, request: ClientRequest, options: Mapping[str, Any], factory: Factory
+        self, request: RequestLife, options: Mapping[str, Any], factory: Factory
     ) -> None:
-        self._request: ClientRequest | None = request
+        self._request: RequestLife | None = request
         made = factory(dict(options), self._called_back)
         if isawaitable(made):
             request.loop().spawn(self._wait(made), owner=request._owner)
