@@ -53,7 +53,7 @@ async def send_big(response: http.ServerResponse, mib: int) -> None:
 
 def tunnel(request: http.IncomingMessage, client: net.Socket, head: bytes) -> None:
     target = urlsplit(f"//{request.url}")
-    upstream = net.connect(target.port, target.hostname)
+    upstream = net.connect(target.port or 443, target.hostname)
 
     def connected() -> None:
         client.write("HTTP/1.1 200 Connection Established\r\n\r\n")
