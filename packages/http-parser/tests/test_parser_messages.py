@@ -127,6 +127,15 @@ def test_kept_fields() -> None:
     assert len(request_head(fields, max_headers_count=0).raw_headers) == 6
 
 
+def test_one_field_can_be_asked_for() -> None:
+    """Its first value, in any case of the name; the start line is no field (H-109)."""
+    head = request_head(b"Host: a\r\nX-One:  1 \r\nx-one: 2\r\nX-One-More: 3\r\n")
+    assert head.first("x-one") == "1"
+    assert head.first("host") == "a"
+    assert head.first("x") is None
+    assert head.first("get /") is None
+
+
 def test_a_thousand_fields_are_kept_by_default() -> None:
     """H-036."""
     fields = b"Host: a\r\n" + b"b:c\r\n" * 1000

@@ -58,6 +58,21 @@ class _Head:
         """Lower-case names, each with all its values (X-065)."""
         return distinct_headers(self.raw_headers)
 
+    def first(self, name: str) -> str | None:
+        """Return the first value of one field, without decoding the others.
+
+        Args:
+            name: The name, in lower case.
+        """
+        block = self._block
+        mark = b"\r\n%b:" % name.encode("latin-1")
+        start = block.lower().find(mark)
+        if start < 0:
+            return None
+        start += len(mark)
+        value = block[start : block.index(b"\r\n", start)]
+        return value.strip(b" \t").decode("latin-1")
+
 
 class RequestHead(_Head):
     """A request line and its fields.

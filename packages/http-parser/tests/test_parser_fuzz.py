@@ -1,0 +1,69 @@
+"""A long run of the fuzzer over both engines; see `fuzz/compare_engines.py`.
+
+atheris is no dependency: it is installed for the run, and where that is not possible
+the test is skipped.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).parent / "fuzz/compare_engines.py"
+SECONDS = int(os.environ.get("HEADRACE_FUZZ_SECONDS", "120"))
+
+HEAD = b"POST / HTTP/1.1\r\nHost: a\r\n"
+#: Four bytes of choices, then what the peer sends: something to begin with.
+SEEDS = [
+    b"\x01\x01\x01\x05" + HEAD + b"Content-Length: 5\r\n\r\nhello",
+    b"\x01\x01\x01\x05" + HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+    b'5;a="b"\r\nhello\r\n0\r\nA: b\r\n\r\n',
+    b"\x01\x01\x00\x05" + HEAD + b"Connection: upgrade\r\nUpgrade: x\r\n\r\n",
+    b"\x01\x08\x00\x05" + HEAD.replace(b"\r", b"") + b"A: b\n c\n\n",
+    b"\x00\x01\x01\x05HTTP/1.1 200 OK\r\n\r\nhello",
+    b"\x00\x01\x01\x05HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204\r\n\r\n",
+    b"\x04\x01\x01\x05HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+]
+
+
+@pytest.fixture(scope="module")
+def with_atheris(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the environment of a process that can import atheris."""
+    folder = str(tmp_path_factory.mktemp("atheris"))
+    tries: list[str] = []
+    for installer in (["uv", "pip"], ["pip"]):
+        command = [sys.executable, "-m", *installer, "install", "--target", folder]
+        done = subprocess.run(
+            [*command, "atheris"], capture_output=True, text=True, check=False
+        )
+        if done.returncode == 0:
+            paths = [folder, os.environ.get("PYTHONPATH", "")]
+            return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+        tries.append(done.stderr.strip()[-200:])
+    pytest.skip(f"atheris cannot be installed: {tries}")
+
+
+@pytest.mark.soak
+@pytest.mark.time_limit(SECONDS + 300)
+def test_fuzzing_finds_no_difference(
+    with_atheris: dict[str, str], tmp_path: Path
+) -> None:
+    """Engines and splits agree, whatever coverage-guided input comes."""
+    seeds = tmp_path / "seeds"
+    seeds.mkdir()
+    for number, seed in enumerate(SEEDS):
+        (seeds / str(number)).write_bytes(seed)
+    options = [f"-max_total_time={SECONDS}", "-max_len=1000", "-verbosity=1"]
+    artifacts = f"-artifact_prefix={tmp_path}/"
+    done = subprocess.run(
+        [sys.executable, PROGRAM, *options, artifacts, seeds],
+        env=with_atheris,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = [each.read_bytes() for each in tmp_path.glob("crash-*")]
+    assert (done.returncode, found) == (0, []), done.stdout + done.stderr[-3000:]
+    print(done.stderr.strip().splitlines()[-1])  # noqa: T201  # the figures, with -rP
