@@ -20,12 +20,26 @@ NEED_DATA: Final = Signal.NEED_DATA
 PAUSED: Final = Signal.PAUSED
 
 
+class FieldViews:
+    """The decoded views of a field section, made when first asked for.
+
+    Heads whose fields are the same to the byte share one: a client repeats itself.
+    """
+
+    __slots__ = ("merged", "raw")
+
+    def __init__(self) -> None:
+        self.raw: list[str] | None = None
+        self.merged: dict[str, str | list[str]] | None = None
+
+
 class _Head:
     """What request and response heads share; fields are decoded when asked for."""
 
     __slots__ = (
         "_block",
         "_max_count",
+        "_views",
         "chunked",
         "content_length",
         "http_version",
@@ -36,6 +50,7 @@ class _Head:
     # The whole head, already checked, from its start line to its blank line.
     _block: bytes
     _max_count: int
+    _views: FieldViews
     http_version: str
     keep_alive: bool
     content_length: int | None
@@ -45,13 +60,23 @@ class _Head:
     @property
     def raw_headers(self) -> list[str]:
         """Names and values in turn, as received; a fresh list (H-109)."""
-        block = self._block
-        return parse_fields(block[block.index(b"\r\n") + 2 : -2], self._max_count)
+        views = self._views
+        if views.raw is None:
+            block = self._block
+            section = block[block.index(b"\r\n") + 2 : -2]
+            views.raw = parse_fields(section, self._max_count)
+        return views.raw.copy()
 
     @property
     def headers(self) -> dict[str, str | list[str]]:
         """Lower-case names and merged values; a fresh dictionary (H-108)."""
-        return merge_headers(self.raw_headers)
+        views = self._views
+        if views.merged is None:
+            views.merged = merge_headers(self.raw_headers)
+        merged = views.merged.copy()
+        if "set-cookie" in merged:
+            merged["set-cookie"] = list(merged["set-cookie"])
+        return merged
 
     @property
     def headers_distinct(self) -> dict[str, list[str]]:
@@ -107,8 +132,10 @@ class RequestHead(_Head):
         upgrade: bool,
         expect: str | None,
         host_error: HostError | None,
+        views: FieldViews,
     ) -> None:
         self._block = block
+        self._views = views
         self._max_count = max_count
         self.method = method
         self.target = target
@@ -155,6 +182,7 @@ class ResponseHead(_Head):
         body_until_close: bool,
         upgrade: bool,
     ) -> None:
+        self._views = FieldViews()
         self._block = block
         self._max_count = max_count
         self.status_code = status_code
