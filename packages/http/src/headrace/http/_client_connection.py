@@ -69,6 +69,8 @@ class ClientConnection(Wire):
 
     __slots__ = (
         "_discarding",
+        "_hint",
+        "_hint_text",
         "_hold",
         "_interims",
         "_parsing",
@@ -78,6 +80,7 @@ class ClientConnection(Wire):
         "_settings",
         "exchanges",
         "heard",
+        "idle_hint",
         "is_connected",
         "keep",
         "net_socket",
@@ -96,6 +99,8 @@ class ClientConnection(Wire):
         self._settings = DEFAULT_SETTINGS
         #: How many exchanges have begun here.
         self.exchanges = 0
+        self._hint: float | None = None
+        self._hint_text: str | None = None
         self.is_connected = not getattr(net_socket, "connecting", False)
         self._peer_ended = False
         self._parsing = False
@@ -107,6 +112,8 @@ class ClientConnection(Wire):
         self.heard = False
         #: Whether both sides want the socket to be used again.
         self.keep = False
+        #: After how many idle seconds the server closes the socket, if it says so.
+        self.idle_hint: float | None = None
         self._received = False
         self._interims = 0
         self._hold = False
@@ -157,7 +164,14 @@ class ClientConnection(Wire):
     def send_held(self, request: RequestLife) -> None:
         """Send what a request has held back until it got its socket."""
         self._flush_due = True  # at once: nothing more is written in this tick
-        request._attach(self)
+        held, callbacks = request._held, request._held_callbacks
+        if held and callbacks and not self._queue and not self._callbacks:
+            request._wire = self
+            request._held = request._held_callbacks = None
+            self._queue, self._callbacks = held, callbacks
+            self.unflushed = held.size
+        else:
+            request._attach(self)
         self._flush()
 
     def complete(self) -> bool:
@@ -252,6 +266,7 @@ class ClientConnection(Wire):
             return
         response = ClientResponse(self.net_socket, self)
         response._owner = request._owner
+        response._loop = self.loop
         response._head = head
         response.status_code = status
         response.status_message = head.status_message
@@ -259,8 +274,17 @@ class ClientConnection(Wire):
             self._switch(request, response)
             return
         self.keep = head.keep_alive and request.should_keep_alive
+        self.idle_hint = self._read_hint(head) if self.keep else None
         self._response = response
         self._answer(request, response)
+
+    def _read_hint(self, head: ResponseHead) -> float | None:
+        """Return after how long an idle time the server says it closes (X-060)."""
+        value = head.first("keep-alive")
+        if value != self._hint_text:  # mostly the same for the life of a connection
+            self._hint_text = value
+            self._hint = None if value is None else keep_alive_timeout(value)
+        return self._hint
 
     def _on_interim(self, request: RequestLife, head: ResponseHead) -> None:
         self._interims += 1
@@ -451,3 +475,13 @@ def is_untouched(response: ClientResponse) -> bool:
 def ready_event(net_socket: object) -> str:
     """Return the event that says a connecting socket can carry HTTP."""
     return "secure_connect" if hasattr(net_socket, "alpn_protocol") else "connect"
+
+
+def keep_alive_timeout(value: str) -> float | None:
+    """Return the ``timeout`` parameter of a Keep-Alive header, in seconds (X-060)."""
+    for parameter in value.lower().split(","):
+        name, _, seconds = parameter.partition("=")
+        seconds = seconds.strip()
+        if name.strip() == "timeout" and seconds.isascii() and seconds.isdigit():
+            return float(seconds[:9])
+    return None

@@ -58,12 +58,15 @@ class RequestLife(ClientRequestEvents):
         "_socket",
         "_waiter",
         "agent",
+        "idle_hint",
         "response",
         "reusable",
         "reused_socket",
     )
 
     agent: Any
+    #: After how many idle seconds the server closes, if it says so (H-098, X-060).
+    idle_hint: float | None
     response: ClientResponse | None
     reusable: bool
     reused_socket: bool
@@ -74,8 +77,6 @@ class RequestLife(ClientRequestEvents):
 
     #: The agent need not turn a pooled socket into a stream: see `PooledRequest`.
     consumes: bool = True
-    #: After how many idle seconds the server closes, if it says so (H-098, X-060).
-    idle_hint: float | None = None
     retry_stale: bool = True
     aborted: bool = False
     timeout: float | None = None
@@ -322,9 +323,7 @@ class RequestLife(ClientRequestEvents):
         self.reusable = connection.complete() and self._length_kept
         if self.reusable and self.response is not None:
             self.response.socket = None
-            hint = self.response.headers.get("keep-alive")
-            if hint is not None:
-                self.idle_hint = keep_alive_timeout(hint)
+            self.idle_hint = connection.idle_hint
         if self._listeners:
             self._next_tick(self._emit_close)
         else:
@@ -503,13 +502,3 @@ def break_off(response: ClientResponse, error: Exception | None) -> None:
         response._abort(error)
     finally:
         response.destroy(error)
-
-
-def keep_alive_timeout(value: str) -> float | None:
-    """Return the ``timeout`` parameter of a Keep-Alive header, in seconds (X-060)."""
-    for parameter in value.lower().split(","):
-        name, _, seconds = parameter.partition("=")
-        seconds = seconds.strip()
-        if name.strip() == "timeout" and seconds.isascii() and seconds.isdigit():
-            return float(seconds[:9])
-    return None

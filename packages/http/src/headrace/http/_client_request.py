@@ -103,6 +103,7 @@ class ClientRequest(RequestLife):
         self._client_connection = self._socket = self._waiter = None
         self.response = None
         self.reused_socket = self.reusable = False
+        self.idle_hint = None
         self.agent = self._choose_agent(agent, create_connection)
         self._read_options(url, given)
         self._owner = self.loop().owner

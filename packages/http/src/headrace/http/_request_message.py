@@ -11,7 +11,7 @@ from headrace.http._errors import BodyNotAllowedError, HeadersSentError
 from headrace.http._framing import Framing
 from headrace.http._header_queue import ENDED, FINISHED, FIXED, OPEN, SENT
 from headrace.http._headers import Fields, Headers, HeaderValue, lower_name
-from headrace.http._outgoing import OutgoingMessage
+from headrace.http._outgoing import HeldChunks, OutgoingMessage
 from headrace.http._request_head import (
     HEAD_ONLY,
     check_field,
@@ -267,6 +267,15 @@ class RequestMessage(OutgoingMessage):
     def _finish_body(self, chunk: bytes) -> None:
         if not self._body_written:
             self._whole = chunk
+        if not (chunk or self._held or self._held_callbacks or self._wire):
+            # The usual GET: nothing was sent, and nothing is but the head.
+            head = self._compose_head(0) if self._stage < SENT else b""
+            if self._framing is Framing.NONE:
+                self._stage = ENDED
+                self._held = HeldChunks()
+                self._held.add(head)
+                self._held_callbacks = [self._all_flushed]
+                return
         super()._finish_body(chunk)
 
     # Sending it once more
