@@ -464,8 +464,10 @@ class OutgoingMessage(HeaderQueue):
         self._stage = FINISHED
         self._need_drain = False
         try:
-            if self._listeners:
+            listeners = self._listeners
+            if "prefinish" in listeners:
                 self.emit("prefinish")
+            if "finish" in listeners:
                 self.emit("finish")
             callbacks, self._end_callbacks = self._end_callbacks, None
             for callback in callbacks or ():
