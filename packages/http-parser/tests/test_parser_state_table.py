@@ -5,7 +5,16 @@ import itertools
 import pytest
 
 from headrace.http_parser import IllegalMoveError
-from headrace.http_parser._state import MOVES, Move, State, advance, moves_from
+from headrace.http_parser._state import (
+    MOVES,
+    STEPS,
+    Move,
+    Part,
+    State,
+    Step,
+    advance,
+    moves_from,
+)
 
 
 def test_every_legal_move() -> None:
@@ -53,3 +62,16 @@ def test_moves_from_is_a_part_of_the_table() -> None:
         for move, target in moves_from(state).items()
     }
     assert parts == MOVES
+
+
+def test_a_chunked_body_has_one_way() -> None:
+    """Size, content and line end go round until a size of zero, which ends it."""
+    part = Part.SIZE
+    for step in (Step.SIZE, Step.CONTENT, Step.LINE_END):
+        part = STEPS[part, step]
+    assert part is Part.SIZE
+    for step in (Step.LAST_SIZE, Step.TRAILERS):
+        part = STEPS[part, step]
+    assert part is Part.DONE
+    assert len(STEPS) == len(Step)
+    assert not any(start is Part.DONE for start, _ in STEPS)

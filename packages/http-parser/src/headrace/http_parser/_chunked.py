@@ -5,7 +5,6 @@ them. Source: RFC 9112 section 7.1, H-123, H-130.
 """
 
 import re
-from enum import Enum, auto
 from typing import Final
 
 from headrace.http_parser._diagnosis import Buffer, Section
@@ -18,6 +17,7 @@ from headrace.http_parser._insecure import (
     mend_trailers,
 )
 from headrace.http_parser._limits import MAX_CHUNK_SIZE_DIGITS, Limits
+from headrace.http_parser._state import STEPS, Part, Step
 
 # The CRLF that ends a chunk's data, and the next chunk's size line without extensions.
 _NEXT_CHUNK: Final = re.compile(rb"\r\n([0-9A-Fa-f]{1,16})\r\n")
@@ -35,14 +35,7 @@ _EXTENSIONS: Final = re.compile(
 )
 
 
-class Part(Enum):
-    """Which part of a chunked body comes next."""
-
-    SIZE = auto()  #: the line with a chunk's size
-    DATA = auto()  #: a chunk's content
-    DATA_END = auto()  #: the CRLF after it
-    TRAILERS = auto()  #: the trailer section
-    DONE = auto()  #: nothing: the body is complete
+_DATA: Final = Part.DATA  # members of an Enum are slow to look up on the hot path
 
 
 class ChunkScanner:
@@ -110,7 +103,7 @@ class ChunkScanner:
         """Skip content and plain size lines; the hot path of many small chunks."""
         size = len(data)
         next_chunk = _NEXT_CHUNK.match
-        while self.part is Part.DATA:
+        while self.part is _DATA:
             end = position + self._left
             if end > size:
                 self._left = end - size
@@ -118,13 +111,18 @@ class ChunkScanner:
             match = next_chunk(data, end)
             if match is None:
                 self._left = 0
-                self.part = Part.DATA_END
+                self._go(Step.CONTENT)
                 return end
             position = match.end()
             self._left = int(match[1], 16)
-            if not self._left:
-                self.part = Part.TRAILERS
+            if not self._left:  # three steps at once, like the expression
+                self._go(Step.CONTENT)
+                self._go(Step.LINE_END)
+                self._go(Step.LAST_SIZE)
         return position
+
+    def _go(self, step: Step) -> None:
+        self.part = STEPS[self.part, step]
 
     def _read_line(self, data: Buffer, position: int) -> tuple[int, bytes | None]:
         """Read what stands between two chunks' contents.
@@ -150,7 +148,7 @@ class ChunkScanner:
         digits = self._judge_size_line(line)
         self._seen = 0
         self._left = int(line[:digits], 16)
-        self.part = Part.DATA if self._left else Part.TRAILERS
+        self._go(Step.SIZE if self._left else Step.LAST_SIZE)
         plain = line[:digits] + b"\r\n"
         if line == plain:
             return end, None
@@ -225,12 +223,12 @@ class ChunkScanner:
     def _read_data_end(self, data: Buffer, position: int) -> tuple[int, bytes | None]:
         found = bytes(data[position : position + 2])
         if found == b"\r\n":
-            self.part = Part.SIZE
+            self._go(Step.LINE_END)
             return position + 2, None
         if found in (b"", b"\r"):
             return position, None
         if found[:1] == b"\n" and self._insecure:
-            self.part = Part.SIZE
+            self._go(Step.LINE_END)
             return position + 1, b"\r\n"
         if found[:1] == b"\n":
             raise _fault("HPE_CR_EXPECTED", "Missing expected CR after chunk data", 0)
@@ -263,7 +261,7 @@ class ChunkScanner:
             self._section.refuse(section, too_long=too_long)
         refuse_framing_trailers(section)
         self.trailers = section
-        self.part = Part.DONE
+        self._go(Step.TRAILERS)
         return end, section if insecure else None
 
 

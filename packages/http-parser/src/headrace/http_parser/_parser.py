@@ -6,7 +6,7 @@ asked for, so a caller decides between any two events what comes next.
 
 from typing import Final, Generic, NoReturn, TypeVar
 
-from headrace.http_parser._chunked import ChunkScanner, Part
+from headrace.http_parser._chunked import ChunkScanner
 from headrace.http_parser._diagnosis import LineCheck, Section
 from headrace.http_parser._engine import Engine, disagreement
 from headrace.http_parser._errors import HTTPParserError
@@ -21,7 +21,7 @@ from headrace.http_parser._messages import (
     ResponseHead,
     Signal,
 )
-from headrace.http_parser._state import Move, State, advance, moves_from
+from headrace.http_parser._state import Move, Part, State, advance, moves_from
 
 # Members of an Enum are slow to look up on the hot path (Python 3.11).
 _HEAD: Final = State.HEAD

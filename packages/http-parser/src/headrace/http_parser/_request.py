@@ -28,7 +28,7 @@ from headrace.http_parser._limits import (
     Limits,
     limits_with,
 )
-from headrace.http_parser._messages import HostError, RequestHead, Signal
+from headrace.http_parser._messages import FieldViews, HostError, RequestHead, Signal
 from headrace.http_parser._methods import METHOD_BY_BYTES
 from headrace.http_parser._parser import MessageParser
 from headrace.http_parser._state import Move, State
@@ -56,6 +56,7 @@ class _Facts(NamedTuple):
     host_error: HostError | None
     body: Move
     plain: bool  #: every engine reads such fields in the same way
+    views: FieldViews
 
 
 def _read_facts(fields: bytes, http_version: str, *, insecure: bool) -> _Facts:
@@ -92,6 +93,7 @@ def _read_facts(fields: bytes, http_version: str, *, insecure: bool) -> _Facts:
         wrong_host,
         request_body(framing),
         plain and framing.plain,
+        FieldViews(),
     )
 
 
@@ -199,7 +201,18 @@ class RequestParser(MessageParser[RequestHead]):
         facts = self._facts
         if facts is None or fields != self._fields or minor != self._minor:
             facts = self._read_fields(raw, fields, minor)
-        version, keep_alive, length, chunked, upgrade, expect, host, body, plain = facts
+        (
+            version,
+            keep_alive,
+            length,
+            chunked,
+            upgrade,
+            expect,
+            host,
+            body,
+            plain,
+            views,
+        ) = facts
         if method == "CONNECT":
             upgrade = True
         head = RequestHead(
@@ -214,6 +227,7 @@ class RequestParser(MessageParser[RequestHead]):
             upgrade,
             expect,
             host,
+            views,
         )
         # Also when only the request line is new: a second opinion that is not asked
         # each time is none. Targets of other forms are read in many ways.

@@ -1,6 +1,6 @@
-"""The life of a parser: whose its next bytes are, as a table.
+"""The life of a parser, and within it that of a chunked body, as tables.
 
-::
+Whose the next bytes are::
 
     IDLE --> HEAD --> FIXED, CHUNKED, UNTIL_CLOSE --> COMPLETE --> HEAD, IDLE,
              |  ^                                       ^          SWITCHED, CLOSED
@@ -15,7 +15,12 @@ in every state:
 - A fault leads to FAILED, and nothing leaves FAILED.
 - A message is delivered as its head, its body and its end, in that order.
 
-Source: RFC 9112 sections 6 and 9, H-026, H-075, H-130.
+Which part of a chunked body they are::
+
+    SIZE --> DATA --> DATA_END --> SIZE
+      +--> TRAILERS --> DONE           after a size of zero
+
+Source: RFC 9112 sections 6, 7.1 and 9, H-026, H-075, H-130.
 """
 
 from collections.abc import Mapping
@@ -86,6 +91,39 @@ MOVES: Final[Mapping[tuple[State, Move], State]] = {
     (State.COMPLETE, Move.SWITCH): State.SWITCHED,
     (State.COMPLETE, Move.CLOSE): State.CLOSED,
     (State.CLOSED, Move.FAIL): State.FAILED,
+}
+
+
+class Part(Enum):
+    """Which part of a chunked body the next bytes are."""
+
+    SIZE = auto()  #: the line with a chunk's size
+    DATA = auto()  #: a chunk's content
+    DATA_END = auto()  #: the line end behind it
+    TRAILERS = auto()  #: the trailer section
+    DONE = auto()  #: none: the body is complete
+
+    __hash__ = object.__hash__
+
+
+class Step(Enum):
+    """What was read of a chunked body."""
+
+    SIZE = auto()  #: a size line
+    LAST_SIZE = auto()  #: a size line with zero
+    CONTENT = auto()  #: all of a chunk's content
+    LINE_END = auto()  #: the line end behind it
+    TRAILERS = auto()  #: the trailer section
+
+    __hash__ = object.__hash__
+
+
+STEPS: Final[Mapping[tuple[Part, Step], Part]] = {
+    (Part.SIZE, Step.SIZE): Part.DATA,
+    (Part.SIZE, Step.LAST_SIZE): Part.TRAILERS,
+    (Part.DATA, Step.CONTENT): Part.DATA_END,
+    (Part.DATA_END, Step.LINE_END): Part.SIZE,
+    (Part.TRAILERS, Step.TRAILERS): Part.DONE,
 }
 
 
