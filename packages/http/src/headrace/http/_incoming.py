@@ -145,9 +145,14 @@ class IncomingMessage(IncomingEvents):
         """Lower-case names to values; ``set-cookie`` is a list (H-108)."""
         headers = self._headers
         if headers is None:
-            headers = self._headers = merge_headers(
-                self.raw_headers, join_duplicates=self.join_duplicate_headers
-            )
+            head = self._head
+            if head is None or self.join_duplicate_headers:
+                headers = merge_headers(
+                    self.raw_headers, join_duplicates=self.join_duplicate_headers
+                )
+            else:
+                headers = head.headers
+            self._headers = headers
         return headers
 
     @property
