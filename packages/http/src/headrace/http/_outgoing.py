@@ -208,7 +208,7 @@ class OutgoingMessage(HeaderQueue):
 
         Source: H-054, H-081.
         """
-        if callable(encoding):
+        if encoding is not None and callable(encoding):
             encoding, callback = None, encoding
         data = chunk if type(chunk) is bytes else to_bytes(chunk, encoding)
         if self._gone or self._stage >= ENDED:
@@ -218,26 +218,29 @@ class OutgoingMessage(HeaderQueue):
         return self._write_now(data, callback)
 
     def _write_now(self, data: bytes, callback: Callback | None) -> bool:
+        head = self._compose_head(None) if self._stage < SENT else b""
         framing = self._framing
-        head = b""
+        size = len(data)
+        if size and (framing is _NONE or self.strict_content_length):
+            self._check_body(size)
         if self._stage < SENT:
-            head = self._compose_head(None)
-            framing = self._framing
-            if data:
-                self._check_body(len(data))
             self._stage = SENT
-        elif data:
-            self._check_body(len(data))
         if framing is _NONE:
-            data = b""
-        self._body_written += len(data)
-        if framing is _CHUNKED and data:
-            self._put_parts(b"%b%x\r\n" % (head, len(data)), data, b"\r\n")
-        else:
+            if head:
+                self._put(head)
+        elif framing is _CHUNKED and size:
+            self._put_parts(b"%b%x\r\n" % (head, size), data, b"\r\n")
+        elif head:
             self._put_parts(head, data, b"")
+        elif size:
+            self._put(data)
+        if framing is not _NONE:
+            self._body_written += size
         if callback is not None:
             self._after_flush(callback)
-        if framing is _NONE or self.writable_length < self._high_water_mark:
+        wire = self._wire
+        waiting = self.writable_length if wire is None else wire.unflushed
+        if framing is _NONE or waiting < self._high_water_mark:
             return True
         self._need_drain = True
         return False
@@ -245,12 +248,9 @@ class OutgoingMessage(HeaderQueue):
     def _put_parts(self, before: bytes, data: bytes, after: bytes) -> None:
         """Queue a chunk with what frames it, copying only what is small."""
         if len(data) <= _JOIN_MAX:
-            whole = before + data + after if before or after else data
-            if whole:
-                self._put(whole)
+            self._put(b"%b%b%b" % (before, data, after))
             return
-        if before:
-            self._put(before)
+        self._put(before)
         self._put(data)
         if after:
             self._put(after)
