@@ -18,7 +18,6 @@ from typing import Any
 import anyio
 
 from headrace import net
-from headrace.net import _socket_transport
 
 SIZES = (16, 32, 64, 128, 256)
 RUNTIMES = ("asyncio", "uvloop", "trio")
@@ -50,7 +49,9 @@ async def receive(listener: socket.socket) -> None:
 
 
 def measure(kibibytes: int, runtime: str, megabytes: int, result: Any) -> None:
-    _socket_transport.RECEIVE_BUFFER_BYTES = kibibytes * 1024  # type: ignore[misc]
+    # The size is no option: this is the one who asks what it should be.
+    inside = sys.modules["headrace.net._socket_transport"]
+    setattr(inside, "RECEIVE_BUFFER_BYTES", kibibytes * 1024)  # noqa: B010
     listener = socket.create_server(("127.0.0.1", 0))
     child = os.fork()
     if not child:
