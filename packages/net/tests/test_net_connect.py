@@ -4,7 +4,7 @@ import errno
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,29 @@ async def test_net_connect_to_a_path(tmp_path: Path) -> None:
             await client
             assert (client.remote_address, client.remote_port) == (None, None)
             await client.resume().aclose()
+
+
+async def test_net_connect_waits_for_a_full_unix_backlog(tmp_path: Path) -> None:
+    """Where the system says "again", the socket tries again until there is room."""
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as listener, ExitStack() as stack:
+        listener.bind(path)
+        listener.listen(0)
+        for _ in range(2):
+            filler = stack.enter_context(socket.socket(socket.AF_UNIX))
+            filler.setblocking(False)
+            filler.connect_ex(path)
+        client = net.connect(path)
+        for _ in range(10):
+            await checkpoint()
+        assert client.connecting
+        listener.setblocking(False)
+        while client.connecting:
+            with suppress(BlockingIOError):
+                stack.enter_context(listener.accept()[0])
+            await checkpoint()
+        client.destroy()
+        await closed(client)
 
 
 async def test_net_connect_without_a_target() -> None:

@@ -119,7 +119,7 @@ async def test_net_listen_refuses_a_bad_callback() -> None:
     """A callback that cannot be called: ERR_INVALID_ARG_TYPE, at once (H-003)."""
     callback: Any = 1
     with pytest.raises(net.InvalidArgTypeError) as caught:
-        net.create_server().listen(0, callback)
+        net.create_server().listen(0, callback=callback)
     assert caught.value.code == "ERR_INVALID_ARG_TYPE"
 
 
@@ -247,6 +247,17 @@ async def test_net_listen_does_not_delete_an_existing_file(tmp_path: Path) -> No
         await net.create_server().listen(str(path))
     assert caught.value.path == str(path)
     assert path.read_text() == "mine"
+
+
+async def test_net_close_removes_the_file_of_a_relative_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The right file goes, although the program is in another folder by then."""
+    monkeypatch.chdir(tmp_path)
+    async with net.create_server().listen("s"):
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+    assert not (tmp_path / "s").exists()
 
 
 async def test_net_close_leaves_another_servers_file(tmp_path: Path) -> None:

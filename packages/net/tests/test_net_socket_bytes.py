@@ -227,6 +227,22 @@ async def test_net_takes_over_a_socket_and_a_descriptor() -> None:
     await closed(one)
 
 
+@pytest.mark.parametrize("side", ["readable", "writable"])
+async def test_net_socket_without_a_side(side: str) -> None:
+    """`readable=False` and `writable=False` leave one direction (H-137)."""
+    left, right = socket.socketpair()
+    if side == "readable":
+        one, other = net.Socket(handle=left, readable=False), net.Socket(handle=right)
+        one.end("only out")
+        assert await read_all(other) == b"only out"
+    else:
+        one, other = net.Socket(handle=left, writable=False), net.Socket(handle=right)
+        other.end("only in")
+        assert await read_all(one) == b"only in"
+    await closed(one)
+    other.destroy()
+
+
 async def test_net_socket_refuses_bad_handles() -> None:
     """What is no socket raises at once."""
     with pytest.raises(net.InvalidArgValueError):

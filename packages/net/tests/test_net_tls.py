@@ -416,6 +416,24 @@ async def test_net_tls_over_a_socket() -> None:
     await closed(server.resume())
 
 
+@pytest.mark.parametrize("size", [1, 5, 100, 20_000])
+async def test_net_tls_in_pieces_of_any_size(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the records are cut on their way, the data are the same."""
+    monkeypatch.setattr("headrace.net._memory.LINK_BYTES", size)
+    one, other = socket_pair()
+    server = net.TLSSocket(other, SERVER, is_server=True)
+    client = net.connect_tls(socket=one, ca=CA)
+    data = bytes(range(256)) * (4 if size < 100 else 400)
+    server.pipe(server)
+    client.end(data)
+    assert await read_all(client) == data
+    assert client.ended_cleanly
+    assert server.ended_cleanly
+    await closed(server)
+
+
 async def test_net_tls_over_a_connecting_socket_and_a_handle() -> None:
     """Below may still be connecting, or be a system's socket."""
     server = net.create_tls_server(SERVER, lambda accepted: accepted.end("fine"))

@@ -157,6 +157,7 @@ def file_of(sock: socket.socket) -> tuple[str | bytes, FileId] | None:
     path = sock.getsockname()
     if not path or path[:1] in ("\0", b"\0"):  # an abstract name has no file
         return None
+    path = os.path.abspath(path)  # the program may go to another folder
     with suppress(OSError):
         status = os.stat(path)
         if stat.S_ISSOCK(status.st_mode):

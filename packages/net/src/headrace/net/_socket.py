@@ -16,6 +16,7 @@ from anyio.abc import ByteStream
 
 from headrace.events import channel
 from headrace.events.loop import Loop, Waiter, current
+from headrace.net._address import AF_UNIX
 from headrace.net._anyio import AnyioTransport
 from headrace.net._connect import Dial
 from headrace.net._errors import (
@@ -188,8 +189,8 @@ class Socket(SocketBytes):
             self._keep_alive = (bool(options["keep_alive"]), delay)
         if "timeout" in options:
             self._timeout = options["timeout"]
-        if self._idle is None:
-            self._start_idle_timer()
+        self._stop_idle_timer()
+        self._start_idle_timer()
         self._dial = dial = Dial(loop, self, options)
         loop.next_tick_for(self._owner, dial.start)
         if _connecting.has_subscribers:
@@ -362,7 +363,7 @@ class Socket(SocketBytes):
         Source: spec X-080.
         """
         if self._link is _OPEN:
-            if self._transport.family not in (socket.AF_INET, socket.AF_INET6):
+            if self._transport.family == AF_UNIX:
                 raise InvalidHandleTypeError("only a TCP socket can be reset")
             self._transport.reset()
         return self.destroy()
