@@ -1,7 +1,7 @@
 """Generated messages: what is written reads back, and no engine and no split differ."""
 
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -185,23 +185,23 @@ def response_trace(engine: EngineName, pieces: list[bytes], method: str) -> list
     return trace(parser, pieces, finished=True)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @given(st.data())
-def test_requests_read_back(engine: EngineName, data: st.DataObject) -> None:
+def test_requests_read_back(data: st.DataObject) -> None:
     """Every legal message is accepted, however it is split; pipelined too."""
     sent = data.draw(st.lists(requests(), min_size=1, max_size=3))
     pieces = data.draw(splits(b"".join(message.data for message in sent)))
     expected = [line for message in sent for line in message.trace]
-    assert request_trace(engine, pieces) == expected
+    for engine in ENGINES:
+        assert request_trace(engine, pieces) == expected
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @given(st.data())
-def test_responses_read_back(engine: EngineName, data: st.DataObject) -> None:
+def test_responses_read_back(data: st.DataObject) -> None:
     """The same for responses."""
     message = data.draw(responses())
     pieces = data.draw(splits(message.data))
-    assert response_trace(engine, pieces, "GET") == message.trace
+    for engine in ENGINES:
+        assert response_trace(engine, pieces, "GET") == message.trace
 
 
 def assert_one_outcome(outcomes: list[list[str]]) -> None:
@@ -269,3 +269,22 @@ def test_the_lenient_mode_on_any_input(data: st.DataObject) -> None:
             for pieces in ways
         ]
     )
+
+
+PROPERTIES: list[Callable[[], None]] = [
+    test_requests_read_back,
+    test_responses_read_back,
+    test_mutated_requests,
+    test_mutated_responses,
+    test_random_bytes,
+    test_the_lenient_mode_takes_all_that_the_strict_one_takes,
+    test_the_lenient_mode_on_any_input,
+]
+
+
+@pytest.mark.soak
+@pytest.mark.time_limit(1200)
+@pytest.mark.parametrize("prove", PROPERTIES)
+def test_for_long(prove: Callable[[], None]) -> None:
+    """The same with many more messages."""
+    prove()

@@ -1,7 +1,7 @@
 """Records of what was parsed."""
 
 from enum import Enum
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from headrace.http_parser._fields import distinct_headers, merge_headers, parse_fields
 
@@ -99,6 +99,19 @@ class _Head:
         return value.strip(b" \t").decode("latin-1")
 
 
+class RequestFacts(NamedTuple):
+    """What the version and the fields of a request say; see `RequestHead`."""
+
+    http_version: str
+    keep_alive: bool
+    content_length: int | None
+    chunked: bool
+    upgrade: bool
+    expect: str | None
+    host_error: HostError | None
+    views: FieldViews
+
+
 class RequestHead(_Head):
     """A request line and its fields.
 
@@ -125,27 +138,22 @@ class RequestHead(_Head):
         max_count: int,
         method: str,
         target: str,
-        http_version: str,
-        keep_alive: bool,
-        content_length: int | None,
-        chunked: bool,
-        upgrade: bool,
-        expect: str | None,
-        host_error: HostError | None,
-        views: FieldViews,
+        facts: RequestFacts,
     ) -> None:
         self._block = block
-        self._views = views
         self._max_count = max_count
         self.method = method
         self.target = target
-        self.http_version = http_version
-        self.keep_alive = keep_alive
-        self.content_length = content_length
-        self.chunked = chunked
-        self.upgrade = upgrade
-        self.expect = expect
-        self.host_error = host_error
+        (
+            self.http_version,
+            self.keep_alive,
+            self.content_length,
+            self.chunked,
+            self.upgrade,
+            self.expect,
+            self.host_error,
+            self._views,
+        ) = facts
 
     def __repr__(self) -> str:
         return f"<RequestHead {self.method} {self.target} HTTP/{self.http_version}>"

@@ -25,10 +25,16 @@ from headrace.http_parser._insecure import blank_line_end
 from headrace.http_parser._limits import (
     MAX_HEADER_SIZE,
     MAX_HEADERS_COUNT,
+    MAX_REMEMBERED_BYTES,
     Limits,
     limits_with,
 )
-from headrace.http_parser._messages import FieldViews, HostError, RequestHead, Signal
+from headrace.http_parser._messages import (
+    FieldViews,
+    RequestFacts,
+    RequestHead,
+    Signal,
+)
 from headrace.http_parser._methods import METHOD_BY_BYTES
 from headrace.http_parser._parser import MessageParser
 from headrace.http_parser._state import Move, State
@@ -44,22 +50,15 @@ _FIELDS: Final = re.compile(rb"\r\n" + FIELD_LINES + rb"\r\n")
 _BLANK_LINES: Final = re.compile(rb"(?:\r\n)*+")
 
 
-class _Facts(NamedTuple):
-    """What the version and the fields of a request say."""
+class _Reading(NamedTuple):
+    """What was read from the fields of a request."""
 
-    http_version: str
-    keep_alive: bool
-    content_length: int | None
-    chunked: bool
-    upgrade: bool
-    expect: str | None
-    host_error: HostError | None
+    facts: RequestFacts
     body: Move
     plain: bool  #: every engine reads such fields in the same way
-    views: FieldViews
 
 
-def _read_facts(fields: bytes, http_version: str, *, insecure: bool) -> _Facts:
+def _read_fields(fields: bytes, http_version: str, *, insecure: bool) -> _Reading:
     """Return what checked fields say.
 
     Raises:
@@ -83,7 +82,7 @@ def _read_facts(fields: bytes, http_version: str, *, insecure: bool) -> _Facts:
         upgrade = False
     elif b"expect" in ruling:
         expect = b", ".join(ruling[b"expect"]).decode("latin-1")
-    return _Facts(
+    facts = RequestFacts(
         http_version,
         wants_keep_alive(http_version, options),
         framing.length,
@@ -91,10 +90,9 @@ def _read_facts(fields: bytes, http_version: str, *, insecure: bool) -> _Facts:
         upgrade,
         expect,
         wrong_host,
-        request_body(framing),
-        plain and framing.plain,
         FieldViews(),
     )
+    return _Reading(facts, request_body(framing), plain and framing.plain)
 
 
 # Members of an Enum are slow to look up on the hot path (Python 3.11).
@@ -120,7 +118,7 @@ class RequestParser(MessageParser[RequestHead]):
     Source: H-013, H-026, H-126, H-130.
     """
 
-    __slots__ = ("_blank_bytes", "_facts", "_fields", "_minor", "_undecided")
+    __slots__ = ("_blank_bytes", "_fields", "_minor", "_reading", "_undecided")
 
     def __init__(
         self,
@@ -142,7 +140,7 @@ class RequestParser(MessageParser[RequestHead]):
         # they said. Clients repeat themselves, and comparing is cheaper than reading.
         self._fields = b""
         self._minor = b""
-        self._facts: _Facts | None = None
+        self._reading: _Reading | None = None
         # Per message.
         self._blank_bytes = 0  # of blank lines before it
         self._undecided: tuple[RequestHead, Move] | None = None
@@ -198,49 +196,24 @@ class RequestParser(MessageParser[RequestHead]):
         if method is None or not is_valid_target(method, target):
             self._refuse_head(raw)
         fields = raw[line.end() :]
-        facts = self._facts
-        if facts is None or fields != self._fields or minor != self._minor:
-            facts = self._read_fields(raw, fields, minor)
-        (
-            version,
-            keep_alive,
-            length,
-            chunked,
-            upgrade,
-            expect,
-            host,
-            body,
-            plain,
-            views,
-        ) = facts
-        if method == "CONNECT":
-            upgrade = True
-        head = RequestHead(
-            raw,
-            self._max_count,
-            method,
-            target.decode(),
-            version,
-            keep_alive,
-            length,
-            chunked,
-            upgrade,
-            expect,
-            host,
-            views,
-        )
+        reading = self._reading
+        if reading is None or fields != self._fields or minor != self._minor:
+            reading = self._read_new_fields(raw, fields, minor)
+        facts, body, plain = reading
+        head = RequestHead(raw, self._max_count, method, target.decode(), facts)
         # Also when only the request line is new: a second opinion that is not asked
         # each time is none. Targets of other forms are read in many ways.
         if not plain or not target.startswith(b"/"):
-            raw = plain_head(b"POST / HTTP/1.1", raw, length, chunked)
+            raw = plain_head(b"POST / HTTP/1.1", raw, head.content_length, head.chunked)
         self._engine.read_head(raw, body is not _EMPTY)
         self._pass_head()
         self._blank_bytes = 0
-        self._after = _AGAIN if keep_alive else _CLOSE
-        if upgrade:
+        self._after = _AGAIN if head.keep_alive else _CLOSE
+        if head.upgrade or method == "CONNECT":
+            head.upgrade = True
             self._undecided = head, body
             body = Move.ASK
-        self._enter_body(body, length)
+        self._enter_body(body, head.content_length)
         return head
 
     def _read_odd_head(self, raw: bytes | None) -> RequestHead | Signal:
@@ -251,17 +224,18 @@ class RequestParser(MessageParser[RequestHead]):
             return self._await_head()
         self._refuse_head(raw)
 
-    def _read_fields(self, raw: bytes, fields: bytes, minor: bytes) -> _Facts:
+    def _read_new_fields(self, raw: bytes, fields: bytes, minor: bytes) -> _Reading:
         if not _FIELDS.fullmatch(fields):
             self._refuse_head(raw)
+        version = "1.1" if minor == b"1" else "1.0"
         try:
-            version = "1.1" if minor == b"1" else "1.0"
-            facts = _read_facts(fields, version, insecure=self._insecure)
+            reading = _read_fields(fields, version, insecure=self._insecure)
         except HTTPParserError as error:
             error.bytes_parsed += len(raw) - len(fields)
             raise
-        self._fields, self._minor, self._facts = fields, minor, facts
-        return facts
+        if len(fields) <= MAX_REMEMBERED_BYTES:
+            self._fields, self._minor, self._reading = fields, minor, reading
+        return reading
 
     def _skip_blank_lines(self) -> bool:
         """Be done with blank lines in front of a request (RFC 9112 section 2.2)."""
