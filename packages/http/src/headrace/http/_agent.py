@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from headrace import agent
 from headrace.http._proxy import Proxies
+from headrace.net import connect_tls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Set
     from typing import Unpack
-
-    from headrace.net import Socket
 
     class AgentOptions(agent.AgentOptions, total=False):
         """Options of an `Agent`."""
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
         proxy_env: Mapping[str, str] | None
 
 
-#: What `headrace.net.connect` does not know of a request's options.
+_NOTHING: Final[Mapping[str, Any]] = {}
 _NAMES: Final = agent.Agent.option_names | {"proxy_env"}
 
 
@@ -57,9 +56,20 @@ class Agent(agent.Agent):
         settings = self._settings
         return settings.keep_alive or settings.max_sockets != _NO_LIMIT
 
-    def keep_socket_alive(self, socket: Socket) -> bool:
-        """Prepare a socket for being free; False closes it instead."""
-        return super().keep_socket_alive(socket)
+    def get_name(self, options: Mapping[str, Any] = _NOTHING) -> str:
+        """Return the name of a connection, its proxy included (H-096)."""
+        name = super().get_name(options)
+        proxy = options.get("proxy")
+        return name if proxy is None else f"{name}:proxy={proxy.host}:{proxy.port}"
+
+    def create_connection(
+        self, options: Mapping[str, Any], callback: agent.ConnectionCallback
+    ) -> Any:
+        """Make a connection, with TLS if it is to a proxy that wants it (X-064)."""
+        proxy = options.get("proxy")
+        if proxy is None or not proxy.secure:
+            return super().create_connection(options, callback)
+        return connect_tls(self.connect_options(options))
 
 
 _NO_LIMIT: Final = float("inf")

@@ -29,7 +29,7 @@ from headrace.http_parser import (
     ResponseHead,
     ResponseParser,
 )
-from headrace.net import Socket
+from headrace.net import Socket, TLSSocket
 
 if TYPE_CHECKING:
     from headrace.events.loop import Loop
@@ -101,7 +101,7 @@ class ClientConnection(Wire):
         self.exchanges = 0
         self._hint: float | None = None
         self._hint_text: str | None = None
-        self.is_connected = not getattr(net_socket, "connecting", False)
+        self.is_connected = is_ready(net_socket)
         self._peer_ended = False
         self._parsing = False
         self.owner = None
@@ -149,14 +149,15 @@ class ClientConnection(Wire):
             self.parser = self._settings.make_parser()
         if not self.is_connected:
             self._blocked = True
-            net_socket.once(ready_event(net_socket), self._connected)
+            secure = isinstance(net_socket, TLSSocket)
+            event = "secure_connect" if secure else "connect"
+            net_socket.custom.once(event, self._connected)
         self.socket.consume(self)
 
     def _connected(self) -> None:
         if self.lost or self.is_connected:
             return
         self.is_connected = True
-        self.socket.consume(self)
         if self.request is not None:
             self.request._socket_connected()
         self.flushed()
@@ -397,10 +398,22 @@ class ClientConnection(Wire):
     def eof_received(self) -> None:
         """Take note that the server sends no more."""
         self._peer_ended = True
-        if self.request is None:
+        if self.request is None or self._is_cut():
             self.socket.destroy()
         elif not self._hold:
             self._after_eof()
+
+    def _is_cut(self) -> bool:
+        """Tell whether a body that ends with the connection lost TLS's own end.
+
+        Then anybody may have ended it (RFC 9112 section 9.8).
+        """
+        net_socket, response = self.net_socket, self._response
+        if response is None or not isinstance(net_socket, TLSSocket):
+            return False
+        head = response._head
+        until_close = isinstance(head, ResponseHead) and head.body_until_close
+        return until_close and not net_socket.ended_cleanly
 
     def _after_eof(self) -> None:
         if self.request is not None and not self._received:
@@ -472,9 +485,11 @@ def is_untouched(response: ClientResponse) -> bool:
     return response.readable_flowing is None and not response.listener_count("readable")
 
 
-def ready_event(net_socket: object) -> str:
-    """Return the event that says a connecting socket can carry HTTP."""
-    return "secure_connect" if hasattr(net_socket, "alpn_protocol") else "connect"
+def is_ready(net_socket: object) -> bool:
+    """Tell whether a socket can carry HTTP now."""
+    if isinstance(net_socket, TLSSocket) and net_socket.secure_connecting:
+        return False
+    return not getattr(net_socket, "connecting", False)
 
 
 def keep_alive_timeout(value: str) -> float | None:

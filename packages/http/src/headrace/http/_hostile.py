@@ -85,6 +85,24 @@ class Peer:
             with suppress(BlockingIOError):
                 view = view[self._socket.send(view) :]
 
+    async def forward_to(self, host: str, port: int) -> None:
+        """Pass bytes on to another server and back, until one side closes."""
+        async with await anyio.connect_tcp(host, port) as other:
+
+            async def back() -> None:
+                async for data in other:
+                    await self.send(data)
+                group.cancel_scope.cancel()
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(back)
+                with suppress(EOFError):
+                    while True:
+                        await self._receive()
+                        await other.send(self._buffer)
+                        self._buffer = b""
+                group.cancel_scope.cancel()
+
     def half_close(self) -> None:
         """Send FIN and go on reading."""
         self._socket.shutdown(socket.SHUT_WR)

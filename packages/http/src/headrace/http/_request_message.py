@@ -106,9 +106,10 @@ class RequestMessage(OutgoingMessage):
         options, proxy = self._target.connect, self._proxy
         if proxy is None:
             return options
+        forwarded = {**options, "proxy": proxy}
         if self._target.protocol == "http:":
-            return {**options, "host": proxy.host, "port": proxy.port}
-        return {**options, "proxy": proxy}
+            forwarded.update(host=proxy.host, port=proxy.port)
+        return forwarded
 
     def _request_target(self) -> str:
         """Return what stands in the request line (RFC 9112 section 3.2)."""

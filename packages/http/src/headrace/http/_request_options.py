@@ -51,6 +51,7 @@ class ConnectOptions(TypedDict, total=False):
     alpn_protocols: Any
     reject_unauthorized: bool | None
     session: Any
+    handshake_timeout: float | None
 
 
 class RequestOptions(ConnectOptions, total=False):
