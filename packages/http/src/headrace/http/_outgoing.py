@@ -597,8 +597,8 @@ class OutgoingMessage(HeaderQueue):
 
     @property
     def destroyed(self) -> bool:
-        """Whether the message was destroyed or its connection is gone."""
-        return self._gone
+        """Whether the message is over: closed, destroyed, or its connection gone."""
+        return self._gone or self._close_emitted
 
     @property
     def closed(self) -> bool:

@@ -7,9 +7,13 @@ a test sees what is on the wire. Both work on asyncio and on trio.
 from __future__ import annotations
 
 import re
+import socket
+import struct
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import anyio
+from anyio.abc import SocketAttribute
 
 from headrace.http._hostile import (
     HostileServer,
@@ -32,13 +36,16 @@ from headrace.http._hostile import (
     stays,
     two_answers,
 )
+from headrace.http._server import RequestListener, Server
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from types import TracebackType
+    from typing import Unpack
 
     from anyio.abc import SocketStream
 
-    from headrace.http._server import Server
+    from headrace.http._server_options import ServerOptions
 
 __all__ = [
     "PATIENCE",
@@ -59,6 +66,7 @@ __all__ = [
     "interim_flood",
     "ok",
     "reset_before_answer",
+    "served",
     "silence",
     "slow_drip",
     "stays",
@@ -129,8 +137,15 @@ class RawClient:
             await self.stream.send(data)
 
     async def end(self) -> None:
-        """Half-close: send FIN and go on reading."""
-        await self.stream.send_eof()
+        """Half-close: send FIN, unless the server has closed, and go on reading."""
+        with suppress(OSError, anyio.BrokenResourceError):
+            await self.stream.send_eof()
+
+    async def reset(self) -> None:
+        """Close so that the server sees a reset."""
+        raw = self.stream.extra(SocketAttribute.raw_socket)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await self.stream.aclose()
 
     async def _more(self) -> bool:
         try:
@@ -218,3 +233,18 @@ class RawClient:
         head = "\r\n".join(line.strip() for line in lines)
         await self.send(head.encode("latin-1") + _HEAD_END + body)
         return await self.response(to=lines[0].split(" ")[0])
+
+
+@asynccontextmanager
+async def served(
+    listener: RequestListener | None = None, **options: Unpack[ServerOptions]
+) -> AsyncIterator[tuple[Server, RawClient]]:
+    """Run a server on loopback with one client connected to it; close both.
+
+    Args:
+        listener: Of ``request``.
+        **options: Of the server.
+    """
+    server = Server(listener, **options).listen(0, "127.0.0.1")
+    async with server, RawClient(server) as client:
+        yield server, client
