@@ -169,6 +169,12 @@ class Server(ServerEvents):
             EventEmitter.on(socket, "timeout", connection.timed_out)
         carrier.consume(connection)
 
+    def _connection_accepted(self, connection: net.Socket) -> None:
+        try:
+            super()._connection_accepted(connection)
+        except Exception as error:  # of a listener of ``connection``
+            current().report(error, self, connection._owner)
+
     @property
     def deadlines(self) -> Deadlines:
         """The timer of all connections' deadlines, on the running loop."""
