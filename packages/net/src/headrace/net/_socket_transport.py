@@ -187,7 +187,7 @@ class SocketTransport(Transport):
         return self._socket.send(chunks[0])
 
     def _enqueue(self, chunks: Sequence[Chunk]) -> bool:
-        if self._queue is not None:
+        if self._queue is not None and self._sending is Sending.QUEUED:
             size = self._queue.size
             self._queue.extend(chunks)
             self.bytes_written += self._queue.size - size
