@@ -107,7 +107,10 @@ async def test_the_server_learns_the_name() -> None:
 
 async def test_a_client_certificate() -> None:
     """cert and key are presented to a server that asks (X-071)."""
-    mine = {"cert": pem(*CLIENT.cert_chain_pems), "key": pem(CLIENT.private_key_pem)}
+    mine: dict[str, Any] = {
+        "cert": pem(*CLIENT.cert_chain_pems),
+        "key": pem(CLIENT.private_key_pem),
+    }
     async with (
         serving(ca=CA, request_cert=True) as (url, _),
         https.Agent(ca=CA, **mine) as agent,

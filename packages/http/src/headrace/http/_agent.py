@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Set
     from typing import Unpack
 
-    class AgentOptions(agent.AgentOptions, total=False):
-        """Options of an `Agent`."""
 
-        proxy_env: Mapping[str, str] | None
+class AgentOptions(agent.AgentOptions, total=False):
+    """Options of an `Agent`."""
+
+    proxy_env: Mapping[str, str] | None
 
 
 _NOTHING: Final[Mapping[str, Any]] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from headrace.events import channel
 from headrace.http._client_connection import (
     DEFAULT_SETTINGS,
     ClientConnection,
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 HANG_UP: Final = "socket hang up"
 #: States in which nothing more happens to a request.
 OVER: Final = (Exchange.DONE, Exchange.SWITCHED, Exchange.LOST)
+
+# What tools can listen to (X-099).
+_failed: Final = channel("http.client.request.error")
+_finished: Final = channel("http.client.response.finish")
 
 # Members of an Enum are slow to look up on the hot path (Python 3.11).
 _WAITING: Final = Exchange.WAITING
@@ -255,6 +260,8 @@ class RequestLife(ClientRequestEvents):
         """Give the final response to whoever waits for it (H-072)."""
         self._exchange = MOVES[self._exchange, _HEAD]
         self.response = response
+        if _finished.has_subscribers:
+            _finished.publish({"request": self, "response": response})
         self._whole = None
         if self._join_duplicates:
             response.join_duplicate_headers = True
@@ -360,6 +367,8 @@ class RequestLife(ClientRequestEvents):
         response = self.response
         if error is not None and self._errored is None:
             self._errored = error
+            if _failed.has_subscribers:
+                _failed.publish({"request": self, "error": error})
             if not self._awaited or "error" in self._listeners:
                 self._next_tick(self.emit, "error", error)
         self._over(error)

@@ -10,6 +10,7 @@ import sys
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from headrace.events import channel
 from headrace.http._client_connection import ParserSettings
 from headrace.http._client_exchange import Exchange
 from headrace.http._client_life import HANG_UP, OVER, RequestLife
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from headrace.http._request_options import RequestOptions
 
 _WAITING: Final = Exchange.WAITING
+_created: Final = channel("http.client.request.created")  # for tools
 
 
 class ClientRequest(RequestLife):
@@ -114,6 +116,8 @@ class ClientRequest(RequestLife):
             self._apply(given)
         if "expect" in self._fields:
             self.flush_headers()
+        if _created.has_subscribers:
+            _created.publish({"request": self})
         self._ask_for_socket(create_connection)
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from headrace.events import channel
 from headrace.http._errors import BodyNotAllowedError, HeadersSentError
 from headrace.http._framing import Framing
 from headrace.http._header_queue import ENDED, FINISHED, FIXED, OPEN, SENT
@@ -34,6 +35,9 @@ AUTOMATIC_HEADERS: Final = frozenset(
 #: Methods that may be repeated: doing them twice has the effect of once (RFC 9110
 #: section 9.2.2), and a body is no part of their usual life.
 REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+
+
+_started: Final = channel("http.client.request.start")  # for tools
 
 
 class RequestMessage(OutgoingMessage):
@@ -266,6 +270,8 @@ class RequestMessage(OutgoingMessage):
         self._length_kept = False
 
     def _finish_body(self, chunk: bytes) -> None:
+        if _started.has_subscribers:
+            _started.publish({"request": self})
         if not self._body_written:
             self._whole = chunk
         if not (chunk or self._held or self._held_callbacks or self._wire):
