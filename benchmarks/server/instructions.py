@@ -18,9 +18,9 @@ import tempfile
 from pathlib import Path
 
 from compare import SERVERS
+from load import ask_hello
 
-FEW, MANY = 300, 1300
-REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"
+FEW, MANY = 500, 4500
 CALLS = ("recv", "recvfrom", "read", "send", "sendto", "sendmsg", "write", "writev")
 WAITS = ("epoll_wait", "epoll_pwait", "epoll_ctl")
 
@@ -29,10 +29,7 @@ def ask(port: int, requests: int) -> None:
     """Send requests over one connection, each after the answer to the last."""
     with socket.create_connection(("127.0.0.1", port)) as peer:
         for _ in range(requests):
-            peer.sendall(REQUEST)
-            answer = b""
-            while not answer.endswith(b"Hello World\n"):
-                answer += peer.recv(65536)
+            ask_hello(peer)
 
 
 def run(prefix: list[str], name: str, requests: int) -> None:
@@ -46,8 +43,14 @@ def run(prefix: list[str], name: str, requests: int) -> None:
     )
     assert process.stdout is not None
     ask(int(process.stdout.readline()), requests)
-    process.send_signal(signal.SIGTERM)
+    os.kill(server_within(process.pid), signal.SIGTERM)
     process.wait(60)
+
+
+def server_within(pid: int) -> int:
+    """Return the server's pid: valgrind becomes the server, strace is its parent."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(children[0]) if children else pid
 
 
 def instructions(name: str, requests: int) -> int:
@@ -87,10 +90,14 @@ def main() -> None:
                 call: round((many[call] - few.get(call, 0)) / (MANY - FEW), 2)
                 for call in many
             }
-            print(name, {call: count for call, count in each.items() if count}, flush=True)
+            print(
+                name, {call: count for call, count in each.items() if count}, flush=True
+            )
         else:
             cost = instructions(name, MANY) - instructions(name, FEW)
-            print(f"{name}: {cost // (MANY - FEW):,} instructions a request", flush=True)
+            print(
+                f"{name}: {cost // (MANY - FEW):,} instructions a request", flush=True
+            )
     sys.exit(0)
 
 

@@ -24,6 +24,19 @@ HEADERS = {
 }
 
 
+HELLO_ENDS = (b"Hello World\n", b"Hello World\n\r\n0\r\n\r\n")
+
+
+def ask_hello(peer: socket.socket) -> None:
+    """Ask for the small page and read it, whether it has a length or is chunked."""
+    peer.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n")
+    answer = b""
+    while not answer.endswith(HELLO_ENDS):
+        received = peer.recv(65536)
+        assert received, answer
+        answer += received
+
+
 @dataclass(frozen=True)
 class Case:
     """One question to the servers.

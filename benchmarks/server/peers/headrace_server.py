@@ -7,6 +7,7 @@ import sys
 import anyio
 
 from headrace import http
+from headrace.net.testing import port_of
 
 CHUNK = b"x" * 65536
 
@@ -81,7 +82,7 @@ async def main(engine: str) -> None:
     server = http.create_server({"engine": engine}, route).listen(0, "127.0.0.1")
     with anyio.open_signal_receiver(signal.SIGTERM) as signals:
         async with server:
-            print(server.address().port, flush=True)
+            print(port_of(server), flush=True)
             async for _ in signals:
                 break
             server.close_all_connections()

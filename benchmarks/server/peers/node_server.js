@@ -51,5 +51,7 @@ const server = http.createServer((req, res) => {
     default: download(req, res);
   }
 });
+// As long as the others keep idle connections.
+server.keepAliveTimeout = 65000;
 server.listen(0, '127.0.0.1', () => console.log(server.address().port));
 process.on('SIGTERM', () => process.exit(0));

@@ -93,6 +93,7 @@ if __name__ == "__main__":
         log_level="error",
         access_log=False,
         lifespan="off",
+        timeout_keep_alive=65,  # as long as the others keep idle connections
     )
     asyncio.run(Announcing(config).serve()) if sys.argv[1] == "asyncio" else Announcing(
         config
