@@ -281,6 +281,7 @@ def test_net_server_checks_its_arguments() -> None:
         [{"half_open": True}],
         [{}, seen.append, seen.append],
         [{"keep_alive_initial_delay": "1"}],
+        [{"high_water_mark": "1"}],
     ]
     for arguments in calls:
         with pytest.raises(TypeError):

@@ -14,7 +14,11 @@ from anyio.abc import ByteStream, SocketAttribute
 from headrace.events import channel
 from headrace.events.loop import Loop, Owner, Waiter, current
 from headrace.net._address import Address, from_sockaddr
-from headrace.net._errors import ServerNotRunningError
+from headrace.net._errors import (
+    InvalidArgTypeError,
+    OutOfRangeError,
+    ServerNotRunningError,
+)
 from headrace.net._guard import Guard
 from headrace.net._options import SERVER_NAMES, check_callback, check_duration, merge
 from headrace.net._server_base import ServerBase
@@ -307,6 +311,11 @@ def _check_options(options: dict[str, Any]) -> dict[str, Any]:
     if "keep_alive_initial_delay" in options:
         delay = options["keep_alive_initial_delay"]
         check_duration("keep_alive_initial_delay", delay)
+    mark = options.get("high_water_mark", 0)
+    if isinstance(mark, bool) or not isinstance(mark, int):
+        raise InvalidArgTypeError("high_water_mark", "an int", mark)
+    if mark < 0:
+        raise OutOfRangeError("high_water_mark", "0 or more", mark)
     return options
 
 
