@@ -166,6 +166,39 @@ async def test_transform_holds_the_writer_back() -> None:
     assert log.names == ["drain"]
 
 
+@pytest.mark.parametrize("way", ["callback", "push"])
+async def test_transform_that_gives_much(way: str) -> None:
+    """A writer waits however the output was given, by value or by `push` (H-161)."""
+
+    def transform(chunk: bytes, encoding: str, callback: Done) -> None:
+        if way == "push":
+            stream.push(chunk * 10)
+            callback()
+        else:
+            callback(None, chunk * 10)
+
+    stream = Transform(transform=transform, high_water_mark=4)
+    for _ in range(100):
+        stream.write(b"x")
+    await loop.checkpoint()
+    assert stream.readable_length == 10
+    stream.end()
+    assert len(b"".join([chunk async for chunk in stream])) == 1000
+
+
+async def test_transform_with_a_mark_of_zero() -> None:
+    """Without a buffer each chunk waits for its reader, and none is stuck (H-161)."""
+    halves = iter([b"", b"a", b"", b"b"])
+    stream = Transform(
+        high_water_mark=0,
+        transform=lambda chunk, encoding, callback: callback(None, next(halves)),
+    )
+    for _ in range(4):
+        stream.write(b"x")
+    stream.end()
+    assert b"".join([chunk async for chunk in stream]) == b"ab"
+
+
 async def test_transform_that_gives_nothing() -> None:
     """A chunk without output does not stop the next one (H-165)."""
     stream = Transform(transform=lambda *args: args[2](), high_water_mark=1)

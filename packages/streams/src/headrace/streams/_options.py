@@ -146,6 +146,7 @@ def _apply_to_readable(stream: Any, options: Mapping[str, Any]) -> None:
     if encoding is not None:
         state.encoding = normalize(encoding)
         state.decoder = make_decoder(state.encoding)
+        state.plain = False
 
 
 def _apply_to_writable(stream: Any, options: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from headrace.events import error_monitor
 from headrace.streams._reading import flow, move_flow
-from headrace.streams._state import FLOW, Flow, FlowMove, advance
+from headrace.streams._state import FLOW, Flow, FlowMove
 
 if TYPE_CHECKING:
     from headrace.streams._readable import Readable
@@ -26,16 +26,17 @@ class Pipe:
     Attributes:
         source: Where from.
         destination: Where to.
+        write: The method of the destination.
         waiting: Whether the destination has yet to emit ``drain``.
     """
 
     __slots__ = (
         "_end",
         "_listens_for_drain",
-        "_write",
         "destination",
         "source",
         "waiting",
+        "write",
     )
 
     def __init__(self, source: "Readable", destination: "Writable", *, end: bool):
@@ -44,7 +45,7 @@ class Pipe:
         self.waiting = False
         self._listens_for_drain = False
         self._end = end and not destination._is_stdio
-        self._write = destination.write
+        self.write = destination.write
 
     def start(self) -> None:
         """Join the two; the first data come with the next tick."""
@@ -66,7 +67,7 @@ class Pipe:
             state.only_pipe = self
         source.resume()
         if destination.writable_need_drain:
-            self._hold_back()
+            self.hold_back()
         destination.emit("pipe", source)
 
     def detach(self) -> None:
@@ -92,16 +93,20 @@ class Pipe:
                 move_flow(source, state, FlowMove.DRAINED)
 
     def carry(self, chunk: Any) -> None:
-        """Write one chunk; a destination that refuses it has failed."""
+        """Write one chunk."""
         try:
-            room = self._write(chunk)
+            room = self.write(chunk)
         except Exception as error:
-            self.destination.destroy(error)
+            self.refused(error)
         else:
             if room is False:
-                self._hold_back()
+                self.hold_back()
 
-    def _hold_back(self) -> None:
+    def refused(self, error: Exception) -> None:
+        """Let the destination fail: what it was given is no chunk for it."""
+        self.destination.destroy(error)
+
+    def hold_back(self) -> None:
         """Hold the source back until the destination has drained."""
         self.waiting = True
         if not self._listens_for_drain:
@@ -111,8 +116,9 @@ class Pipe:
         source = self.source
         state = source._readable_state
         if state is not None and state.flow is _FLOWING:
-            state.flow = advance(FLOW, _FLOWING, FlowMove.FULL)
-            source.emit("pause")
+            state.flow = FLOW[_FLOWING, FlowMove.FULL]
+            if "pause" in source._listeners:
+                source.emit("pause")
 
     def _on_drain(self) -> None:
         if not self.waiting:
@@ -121,9 +127,10 @@ class Pipe:
         source = self.source
         state = source._readable_state
         if state is not None and self._may_go_on(state):
-            state.flow = advance(FLOW, _WAITING, FlowMove.DRAINED)
+            state.flow = FLOW[_WAITING, FlowMove.DRAINED]
             try:
-                source.emit("resume")
+                if "resume" in source._listeners:
+                    source.emit("resume")
             finally:
                 # At once: ``drain`` comes from a tick or the loop, not inside a write.
                 flow(source, state)
@@ -131,7 +138,9 @@ class Pipe:
     @staticmethod
     def _may_go_on(state: "ReadableState") -> bool:
         """Return whether the source was waiting and no destination is full."""
-        return state.flow is _WAITING and not any(pipe.waiting for pipe in state.pipes)
+        return state.flow is _WAITING and (
+            len(state.pipes) == 1 or not any(pipe.waiting for pipe in state.pipes)
+        )
 
     def _on_end(self) -> None:
         self._part()

@@ -9,15 +9,9 @@ Source: H-155 to H-162.
 from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, Unpack
 
-from headrace.streams import _destroy, _reading
-from headrace.streams._encoding import encode_text, make_decoder, normalize
-from headrace.streams._errors import (
-    CannotPipeError,
-    InvalidArgTypeError,
-    MethodNotImplementedError,
-    PushAfterEOFError,
-    UnshiftAfterEndEventError,
-)
+from headrace.streams import _pushing, _reading
+from headrace.streams._encoding import make_decoder, normalize
+from headrace.streams._errors import InvalidArgTypeError, MethodNotImplementedError
 from headrace.streams._high_water_mark import (
     get_default_high_water_mark,
     grown_high_water_mark,
@@ -29,15 +23,7 @@ from headrace.streams._options import (
     merge_options,
 )
 from headrace.streams._readable_state import ReadableState
-from headrace.streams._state import (
-    READING,
-    Flow,
-    FlowMove,
-    Life,
-    Reading,
-    ReadingMove,
-    advance,
-)
+from headrace.streams._state import Flow, FlowMove, Life, Reading
 from headrace.streams._stream import Stream
 
 if TYPE_CHECKING:
@@ -142,79 +128,38 @@ class Readable(ReadableEvents):
         """
         state = self._readable_state
         if (
-            type(chunk) is not bytes
+            state is None
+            or not state.plain
+            or type(chunk) is not bytes
             or not chunk
-            or state is None
-            or state.side is not _OPEN
-            or state.decoder is not None
             or self._life is not _ALIVE
         ):
-            return self._push_with_care(chunk, encoding)
+            return _pushing.push(self, chunk, encoding)
+        # What `_pushing.push` does for most chunks, without a call of its own.
         state.reading = False
-        buffer = state.buffer
         if not state.more_due:
             _reading.read_more(self, state)
-        if state.flow is _FLOWING and not buffer.length and not state.calling:
-            pipe = state.only_pipe
-            if pipe is None:
-                _reading.give(self, state, chunk)
-            else:
-                pipe.carry(chunk)
-        else:
+        buffer = state.buffer
+        if state.flow is not _FLOWING or buffer.length or state.calling:
             buffer.chunks.append(chunk)
             buffer.length += 1 if state.object_mode else len(chunk)
             if state.need_readable:
                 _reading.emit_readable(self, state)
-        return not buffer.length or (
-            buffer.length < state.high_water_mark and state.side is _OPEN
-        )
-
-    def _push_with_care(self, chunk: Any, encoding: str | None) -> bool:
-        """Push what is not plain bytes, or comes at an unusual time."""
-        state = self._readable_state or self._make_readable_state()
-        if self.destroyed:
-            return False
-        state.reading = False
-        if chunk is None:
-            _reading.ended(self, state)
-            return False
-        try:
-            given, chunk = chunk, self._convert(state, chunk, encoding)
-        except (TypeError, ValueError) as error:
-            _destroy.fail(self, error)
-            return False
-        buffer = state.buffer
-        state.swallowed = not chunk and bool(given)
-        if state.side is _OPEN:
-            _reading.read_more(self, state)
-        if state.object_mode or chunk:
-            if state.side is not _OPEN:
-                _destroy.fail(self, PushAfterEOFError())
-                return False
-            if state.flow is _FLOWING and not buffer.length and not state.calling:
-                _reading.give(self, state, chunk)  # a pipe is a listener, too
+            return buffer.length < state.high_water_mark
+        pipe = state.only_pipe
+        if pipe is None:
+            _reading.give(self, state, chunk)
+        else:
+            try:  # `pipe.carry`, without a call
+                room = pipe.write(chunk)
+            except Exception as error:
+                pipe.refused(error)
             else:
-                buffer.append(chunk, 1 if state.object_mode else len(chunk))
-                if state.need_readable:
-                    _reading.emit_readable(self, state)
-        return state.side is _OPEN and (
-            buffer.length < state.high_water_mark or not buffer.length
+                if room is False:
+                    pipe.hold_back()
+        return state.plain and (
+            not buffer.length or buffer.length < state.high_water_mark
         )
-
-    @staticmethod
-    def _convert(state: ReadableState, chunk: Any, encoding: str | None) -> Any:
-        """Return `chunk` as it is buffered: bytes, text if there is a decoder."""
-        if state.object_mode and state.decoder is None:
-            return chunk
-        if isinstance(chunk, str):
-            chunk = encode_text(chunk, encoding or "utf-8")
-        elif isinstance(chunk, bytearray | memoryview | bytes):
-            chunk = bytes(chunk)
-        elif not state.object_mode:
-            raise InvalidArgTypeError("chunk", "bytes-like or str", chunk)
-        if state.decoder is not None and isinstance(chunk, bytes):
-            return state.decoder.decode(chunk)
-        return chunk
 
     def unshift(self, chunk: Any, encoding: str | None = None) -> bool:
         """Put data back in front of what is buffered.
@@ -233,42 +178,7 @@ class Readable(ReadableEvents):
         """
         if chunk is None:
             return self.push(None)
-        state = self._readable_state or self._make_readable_state()
-        if self._life is not _ALIVE and self.destroyed:
-            return False
-        try:
-            chunk = self._convert_back(state, chunk, encoding)
-        except (TypeError, ValueError) as error:
-            _destroy.fail(self, error)
-            return False
-        length = 1 if state.object_mode else len(chunk)
-        if length:
-            if (state.side, ReadingMove.PUT_BACK) not in READING:
-                _destroy.fail(self, UnshiftAfterEndEventError())
-                return False
-            state.side = advance(READING, state.side, ReadingMove.PUT_BACK)
-            state.buffer.prepend(chunk, length)
-            if state.need_readable:
-                _reading.emit_readable(self, state)
-        _reading.read_more(self, state)
-        return state.side is _OPEN and state.buffer.length < state.high_water_mark
-
-    @classmethod
-    def _convert_back(
-        cls, state: ReadableState, chunk: Any, encoding: str | None
-    ) -> Any:
-        if state.encoding is None:
-            return cls._convert(state, chunk, encoding)
-        if isinstance(chunk, str) and normalize(encoding or "utf-8") == state.encoding:
-            return chunk
-        # A decoder of its own: the stream's may hold the first half of a character.
-        if isinstance(chunk, str):
-            chunk = encode_text(chunk, encoding or "utf-8")
-        elif isinstance(chunk, bytearray | memoryview | bytes):
-            chunk = bytes(chunk)
-        else:
-            raise InvalidArgTypeError("chunk", "bytes-like or str", chunk)
-        return make_decoder(state.encoding).decode(chunk, True)
+        return _pushing.unshift(self, chunk, encoding)
 
     def _read(self, size: int) -> object:
         """Get data and `push` them, now or later. May be an `async def`.
@@ -412,7 +322,7 @@ class Readable(ReadableEvents):
         decoder = make_decoder(name)
         buffer = state.buffer
         unread = [buffer.shift() for _ in range(len(buffer.chunks))]
-        state.encoding, state.decoder = name, decoder
+        state.encoding, state.decoder, state.plain = name, decoder, False
         final = state.side is not _OPEN
         for index, chunk in enumerate(unread):
             if isinstance(chunk, bytes):
@@ -580,8 +490,3 @@ class Readable(ReadableEvents):
         """Close when both sides are done; a Duplex knows about its other one."""
         if self._auto_destroy:
             self.destroy()
-
-
-def cannot_pipe(stream: Stream) -> None:
-    """Fail `stream` because it is write-only."""
-    stream.emit("error", CannotPipeError())

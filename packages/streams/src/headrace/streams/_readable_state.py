@@ -28,6 +28,7 @@ class ReadableState:
         decoder: Turns bytes into text, if there is an encoding.
         only_pipe: The one ``data`` listener, if it is a pipe: it is called directly.
         pipes: The destinations, in the order of `pipe()`.
+        plain: The end has not come, and there is no decoder: bytes stay as they are.
         reading: `_read` was called and nothing was pushed since.
         calling: `_read` is on the stack: what it pushes must wait in the buffer.
         need_readable: The consumer found too little and wants ``readable``.
@@ -51,6 +52,7 @@ class ReadableState:
         "object_mode",
         "only_pipe",
         "pipes",
+        "plain",
         "readable_due",
         "reading",
         "resume_due",
@@ -63,6 +65,7 @@ class ReadableState:
         self.high_water_mark = high_water_mark
         self.object_mode = object_mode
         self.side = _OPEN
+        self.plain = True
         self.flow = _UNDECIDED
         self.encoding: str | None = None
         self.decoder: TextDecoder | None = None

@@ -54,24 +54,21 @@ def fetch(stream: "Readable", state: "ReadableState") -> None:
     """Call `_read` unless one is under way, the data have ended or the stream has."""
     if state.reading or state.side is not _OPEN or stream._life is not _ALIVE:
         return
-    while _ask(stream, state) and state.swallowed:
-        pass  # a part of a character came: without the rest nobody would ask again
-
-
-def _ask(stream: "Readable", state: "ReadableState") -> bool:
-    """Call `_read`; return whether it has pushed something at once."""
-    state.reading = state.calling = True
-    state.swallowed = False
-    try:
-        result = stream._read(state.high_water_mark)
-    except Exception as error:
-        _destroy.fail(stream, error)
-    else:
-        if result is not None and iscoroutine(result):
-            adopt(stream, result, partial(_read_returned, stream))
-    finally:
-        state.calling = False
-    return not state.reading
+    while True:
+        state.reading = state.calling = True
+        try:
+            result = stream._read(state.high_water_mark)
+        except Exception as error:
+            _destroy.fail(stream, error)
+        else:
+            if result is not None and iscoroutine(result):
+                adopt(stream, result, partial(_read_returned, stream))
+        finally:
+            state.calling = False
+        if not state.swallowed or state.reading:
+            return
+        # A part of a character came: without the rest nobody would ask again.
+        state.swallowed = False
 
 
 def _read_returned(
@@ -96,7 +93,9 @@ def _read_more(stream: "Readable", state: "ReadableState") -> None:
         ):
             break
         before = buffer.length
-        stream.read(0)
+        if not before:
+            state.need_readable = True
+        fetch(stream, state)
         if buffer.length == before:
             break  # nothing came at once, or somebody took it: no reason to insist
     state.more_due = False
@@ -129,39 +128,41 @@ def flow(stream: "Readable", state: "ReadableState") -> None:
     """Give away what is there, and what comes at once, while the mode is flowing."""
     if state.flow is not _FLOWING:
         return
+    buffer = state.buffer
+    chunks = buffer.chunks
     try:
-        _flow(stream, state)
+        while state.flow is _FLOWING:
+            if not chunks:
+                fetch(stream, state)
+                if not chunks:
+                    break
+            if buffer.offset:
+                chunk = buffer.shift()
+            else:  # the same, without a call
+                chunk = chunks.popleft()
+                buffer.length -= 1 if state.object_mode else len(chunk)
+            pipe = state.only_pipe
+            if pipe is None:
+                state.did_read = True
+                stream.emit("data", chunk)
+                continue
+            try:  # `pipe.carry`, without a call
+                room = pipe.write(chunk)
+            except Exception as error:
+                pipe.refused(error)
+            else:
+                if room is False:
+                    pipe.hold_back()
     except BaseException:
         # A listener has raised. That is reported, and the next chunk still comes.
         stream.loop().next_tick_for(stream._owner, flow, stream, state)
         raise
-    if state.buffer.length:
+    if chunks:
         return
     if state.side is _OPEN:
         state.need_readable = True
     else:
         consumed(stream, state)
-
-
-def _flow(stream: "Readable", state: "ReadableState") -> None:
-    buffer = state.buffer
-    chunks = buffer.chunks
-    while state.flow is _FLOWING:
-        if not chunks:
-            fetch(stream, state)
-            if not chunks:
-                break
-        if buffer.offset:
-            chunk = buffer.shift()
-        else:  # the same, without a call
-            chunk = chunks.popleft()
-            buffer.length -= 1 if state.object_mode else len(chunk)
-        pipe = state.only_pipe
-        if pipe is None:
-            state.did_read = True
-            stream.emit("data", chunk)
-        else:
-            pipe.carry(chunk)
 
 
 def give(stream: "Readable", state: "ReadableState", chunk: Any) -> None:
@@ -235,6 +236,7 @@ def ended(stream: "Readable", state: "ReadableState") -> None:
         if rest:
             state.buffer.append(rest, 1 if state.object_mode else len(rest))
     state.side = advance(READING, state.side, ReadingMove.END)
+    state.plain = False
     if state.calling:
         emit_readable(stream, state)
     else:

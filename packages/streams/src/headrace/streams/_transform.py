@@ -75,9 +75,12 @@ class Transform(Duplex):
     ) -> object:
         state = self._writable_state or self._make_writable_state()
         state.transforming = callback
-        result = self._transform(chunk, encoding, self._transformed)
+        done = state.transformed
+        if done is None:
+            done = state.transformed = self._transformed
+        result = self._transform(chunk, encoding, done)
         if result is not None and iscoroutine(result):
-            adopt(self, result, self._transformed)
+            adopt(self, result, done)
         return None
 
     def _transformed(
@@ -93,16 +96,14 @@ class Transform(Duplex):
         if error is not None:
             callback(error)
             return
-        readable = self._readable_state or self._make_readable_state()
-        buffer = readable.buffer
-        before = buffer.length
         if value is not None:
             self.push(value)
-        # Writing goes on while there is room. A chunk that gave nothing always goes on:
-        # nobody would read and call `_read` because of it.
+        readable = self._readable_state or self._make_readable_state()
+        # When there is no room the writer waits for the next `_read`. There is one only
+        # if something was pushed since the last: what gives nothing goes on.
         if (
-            buffer.length < readable.high_water_mark
-            or buffer.length == before
+            readable.buffer.length < readable.high_water_mark
+            or readable.reading
             or state.side is not _OPEN
         ):
             callback(None)

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, Unpack
 
 from headrace.streams import _writing
 from headrace.streams._destroy import fail
-from headrace.streams._encoding import encode_text, normalize
+from headrace.streams._encoding import normalize
 from headrace.streams._errors import (
     AlreadyFinishedError,
     CannotPipeError,
     InvalidArgTypeError,
     MethodNotImplementedError,
-    NullValuesError,
     StreamDestroyedError,
     WriteAfterEndError,
 )
@@ -83,7 +82,7 @@ class Writable(WritableEvents):
         if high_water_mark is None:
             high_water_mark = get_default_high_water_mark(object_mode)
         state = self._writable_state = WritableState(
-            high_water_mark, object_mode=object_mode
+            high_water_mark, self._wrote, object_mode=object_mode
         )
         return state
 
@@ -155,87 +154,43 @@ class Writable(WritableEvents):
         Source: H-006, H-163.
         """
         state = self._writable_state
-        if state is None:
-            state = self._make_writable_state()
-        if type(chunk) is bytes and encoding is None and callback is None:
-            encoding = "buffer"
-            length = 1 if state.object_mode else len(chunk)
-        else:
-            encoding, callback = self._sort_out(state, encoding, callback)
-            chunk, encoding, length = self._convert_written(state, chunk, encoding)
-        alive = self._life is _ALIVE
-        if state.side is not _OPEN or (not alive and not self._waits()):
-            self._refuse(state, callback)
-            return False
-        state.length += length
-        room = state.length < state.high_water_mark
+        if (
+            state is None
+            or not state.quiet
+            or state.writing
+            or encoding is not None
+            or callback is not None
+            or type(chunk) is not bytes
+            or self._life is not _ALIVE
+        ):
+            return _writing.write(self, chunk, encoding, callback)
+        # What `_writing.write` does for most chunks, without a call of its own.
+        length = 1 if state.object_mode else len(chunk)
+        state.length = state.writing_length = length
+        room = length < state.high_water_mark
         if not room:
             state.need_drain = True
-        if state.writing or state.corked or state.queue or not alive:
-            state.queue.append((chunk, encoding, length, callback))
-            return room
+            state.quiet = False
         state.writing = state.calling = True
-        state.writing_length = length
-        state.in_flight = callback
         try:
-            result = self._write(chunk, encoding, self._wrote)
+            result = self._write(chunk, "buffer", state.callback)
         except Exception as error:
+            state.calling = False
             _writing.raised(self, state, error)
         else:
+            state.calling = False
             if result is not None:
                 _writing.returned(self, result)
-        finally:
-            state.calling = False
         return room and self._life is _ALIVE
 
     def _wrote(self, error: BaseException | None = None, _value: object = None) -> None:
         """Be the callback of `_write` and `_writev`."""
         state = self._writable_state
-        if error is not None or state is None or not state.writing:
-            _writing.failed(self, state, error)
-            return
-        state.writing = False
-        state.length -= state.writing_length
-        if state.in_flight is not None:
-            _writing.collect(state)
-        if state.queue and not state.clearing:
-            _writing.clear_queue(self, state)
-        if state.need_drain or state.written or state.side is not _OPEN:
-            _writing.follow_up(self, state)
-
-    @staticmethod
-    def _sort_out(
-        state: WritableState, encoding: Any, callback: Any
-    ) -> "tuple[str, WriteCallback | None]":
-        """Return the encoding and the callback, wherever they were given."""
-        if callable(encoding):
-            encoding, callback = None, encoding
-        if callback is not None and not callable(callback):
-            raise InvalidArgTypeError("callback", "callable", callback)
-        return encoding or state.default_encoding, callback
-
-    def _waits(self) -> bool:
-        return self._life is Life.CONSTRUCTING
-
-    @staticmethod
-    def _convert_written(
-        state: WritableState, chunk: Any, encoding: str
-    ) -> tuple[Any, str, int]:
-        """Return chunk, encoding and length as the implementation gets them."""
-        if chunk is None:
-            raise NullValuesError
-        if isinstance(chunk, str):
-            normalize(encoding)
-            if state.object_mode or not state.decode_strings:
-                return chunk, encoding, 1 if state.object_mode else len(chunk)
-            data = encode_text(chunk, encoding)
-            return data, "buffer", len(data)
-        if state.object_mode:
-            return chunk, "buffer", 1
-        if isinstance(chunk, bytes | bytearray | memoryview):
-            data = bytes(chunk)  # a copy: the caller may change its buffer at once
-            return data, "buffer", len(data)
-        raise InvalidArgTypeError("chunk", "bytes-like or str", chunk)
+        if error is None and state is not None and state.quiet and state.writing:
+            state.writing = False
+            state.length = 0
+        else:
+            _writing.wrote(self, state, error)
 
     def _refuse(
         self, state: WritableState, callback: "WriteCallback | None"
@@ -317,6 +272,7 @@ class Writable(WritableEvents):
             self.uncork()
         if state.side is _OPEN and not self.destroyed:
             state.side = advance(WRITING, state.side, WritingMove.END)
+            state.quiet = False
             if not state.length and not state.writing and not state.written_due:
                 # With a tick, so that listeners added after `end()` see all of it.
                 self.loop().next_tick_for(
@@ -335,14 +291,14 @@ class Writable(WritableEvents):
         """Hold what is written until `uncork()` was called as often. Source: H-163."""
         state = self._writable_state or self._make_writable_state()
         state.corked += 1
+        state.quiet = False
 
     def uncork(self) -> None:
         """Undo one `cork()`."""
         state = self._writable_state
         if state is not None and state.corked:
             state.corked -= 1
-            if not state.corked and state.queue:
-                _writing.clear_queue(self, state)
+            _writing.clear_queue(self, state)
 
     def set_default_encoding(self, encoding: str) -> Self:
         """Set the encoding of text that is written without one.

@@ -9,9 +9,16 @@ from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from headrace.streams import _destroy
-from headrace.streams._errors import MultipleCallbackError, StreamDestroyedError
+from headrace.streams._encoding import encode_text, normalize
+from headrace.streams._errors import (
+    InvalidArgTypeError,
+    MultipleCallbackError,
+    NullValuesError,
+    StreamDestroyedError,
+)
 from headrace.streams._hooks import adopt, run_hook
 from headrace.streams._state import WRITING, Life, Writing, WritingMove, advance
+from headrace.streams._writable_state import forgotten
 
 if TYPE_CHECKING:
     from headrace.streams._writable import Writable
@@ -19,17 +26,67 @@ if TYPE_CHECKING:
 
 __all__ = [
     "clear_queue",
-    "collect",
     "drop",
-    "failed",
     "finish_when_flushed",
-    "follow_up",
     "raised",
     "returned",
+    "write",
+    "wrote",
 ]
 
 _ALIVE: Final = Life.OPEN
 _OPEN: Final = Writing.OPEN
+
+
+def write(stream: "Writable", chunk: Any, encoding: Any, callback: Any) -> bool:
+    """Do what `Writable.write` promises, in every case."""
+    state = stream._writable_state or stream._make_writable_state()
+    encoding, callback = _sort_out(state, encoding, callback)
+    chunk, encoding, length = _convert(state, chunk, encoding)
+    alive = stream._life is _ALIVE
+    if state.side is not _OPEN or (not alive and stream._life is not Life.CONSTRUCTING):
+        stream._refuse(state, callback)
+        return False
+    state.quiet = False
+    state.length += length
+    room = state.length < state.high_water_mark
+    if not room:
+        state.need_drain = True
+    if state.writing or state.corked or state.queue or not alive:
+        state.queue.append((chunk, encoding, length, callback))
+        return room
+    call = partial(stream._write, chunk, encoding, state.callback)
+    _start(stream, state, length, callback, call)
+    return room and stream._life is _ALIVE
+
+
+def _sort_out(
+    state: "WritableState", encoding: Any, callback: Any
+) -> "tuple[str, WriteCallback | None]":
+    """Return the encoding and the callback, wherever they were given."""
+    if callable(encoding):
+        encoding, callback = None, encoding
+    if callback is not None and not callable(callback):
+        raise InvalidArgTypeError("callback", "callable", callback)
+    return encoding or state.default_encoding, callback
+
+
+def _convert(state: "WritableState", chunk: Any, encoding: str) -> tuple[Any, str, int]:
+    """Return chunk, encoding and length as the implementation gets them."""
+    if chunk is None:
+        raise NullValuesError
+    if isinstance(chunk, str):
+        normalize(encoding)
+        if state.object_mode or not state.decode_strings:
+            return chunk, encoding, 1 if state.object_mode else len(chunk)
+        data = encode_text(chunk, encoding)
+        return data, "buffer", len(data)
+    if state.object_mode:
+        return chunk, "buffer", 1
+    if isinstance(chunk, bytes | bytearray | memoryview):
+        data = bytes(chunk)  # a copy: the caller may change its buffer at once
+        return data, "buffer", len(data)
+    raise InvalidArgTypeError("chunk", "bytes-like or str", chunk)
 
 
 def _start(
@@ -39,10 +96,7 @@ def _start(
     callbacks: "list[WriteCallback] | WriteCallback | None",
     call: Callable[[], object],
 ) -> None:
-    """Hand data from the queue to the implementation by `call`.
-
-    `Writable.write` does the same in its own body, for speed.
-    """
+    """Hand data to the implementation by `call`."""
     state.writing = state.calling = True
     state.writing_length = length
     state.in_flight = callbacks
@@ -71,33 +125,53 @@ def raised(stream: "Writable", state: "WritableState", error: Exception) -> None
         _destroy.fail(stream, error)
 
 
-def failed(
+def wrote(
     stream: "Writable", state: "WritableState | None", error: BaseException | None
 ) -> None:
-    """Take a callback that tells of an error, or comes when none is due."""
+    """Take the callback of `_write` or `_writev`, in every case."""
     if stream._life is not _ALIVE:
         return
     if state is None or not state.writing:
         _destroy.fail(stream, MultipleCallbackError())
-    elif error is not None:
+        return
+    if error is not None:
         _destroy.fail(stream, error)  # tells the callbacks, the chunk's own first
+        return
+    state.writing = False
+    state.length -= state.writing_length
+    if state.in_flight is not None:
+        _collect(state)
+    if state.queue:
+        clear_queue(stream, state)
+    if state.need_drain or state.written or state.side is not _OPEN:
+        if state.calling or state.clearing:
+            _after_write_later(stream, state)  # never from inside `write()`
+        elif not state.written_due:
+            _after_write(stream, state)
+    else:
+        _come_to_rest(state)
 
 
-def collect(state: "WritableState") -> None:
+def _come_to_rest(state: "WritableState") -> None:
+    """Find out whether the next chunk can go straight to the implementation."""
+    state.quiet = not (
+        state.queue
+        or state.corked
+        or state.clearing
+        or state.need_drain
+        or state.written
+        or state.in_flight is not None
+        or state.side is not _OPEN
+    )
+
+
+def _collect(state: "WritableState") -> None:
     """Note that the callbacks of what has been written are due."""
     callbacks, state.in_flight = state.in_flight, None
     if isinstance(callbacks, list):
         state.written += callbacks
     elif callbacks is not None:
         state.written.append(callbacks)
-
-
-def follow_up(stream: "Writable", state: "WritableState") -> None:
-    """Tell what follows from a write, but never from inside `write()`."""
-    if state.calling or state.clearing:
-        _after_write_later(stream, state)
-    elif not state.written_due:
-        _after_write(stream, state)
 
 
 def _after_write_later(stream: "Writable", state: "WritableState") -> None:
@@ -109,15 +183,19 @@ def _after_write_later(stream: "Writable", state: "WritableState") -> None:
 def _after_write(stream: "Writable", state: "WritableState") -> None:
     """Call the callbacks that are due; then ``drain``, or the end."""
     state.written_due = False
-    written, state.written = state.written, []
-    _call_all(stream, written)
-    if stream._life is not _ALIVE or state.length:
+    if state.written:
+        written, state.written = state.written, []
+        _call_all(stream, written)
+    if stream._life is not _ALIVE:
         return
-    if state.side is not _OPEN:
-        finish_when_flushed(stream, state)
-    elif state.need_drain:
+    drained = state.need_drain and not state.length and state.side is _OPEN
+    if drained:
         state.need_drain = False
+    _come_to_rest(state)
+    if drained:
         stream.emit("drain")
+    else:
+        finish_when_flushed(stream, state)
 
 
 def clear_queue(stream: "Writable", state: "WritableState") -> None:
@@ -132,10 +210,12 @@ def clear_queue(stream: "Writable", state: "WritableState") -> None:
                 _write_all(stream, state)
             else:
                 chunk, encoding, length, callback = queue.popleft()
-                call = partial(stream._write, chunk, encoding, stream._wrote)
+                call = partial(stream._write, chunk, encoding, state.callback)
                 _start(stream, state, length, callback, call)
     finally:
         state.clearing = False
+    if not state.need_drain and not state.written and not state.writing:
+        _come_to_rest(state)
 
 
 def _write_all(stream: "Writable", state: "WritableState") -> None:
@@ -143,7 +223,7 @@ def _write_all(stream: "Writable", state: "WritableState") -> None:
     state.queue.clear()
     callbacks = [entry[3] for entry in entries if entry[3] is not None]
     chunks = [(chunk, encoding) for chunk, encoding, _, _ in entries]
-    call = partial(stream._writev, chunks, stream._wrote)
+    call = partial(stream._writev, chunks, state.callback)
     _start(stream, state, state.length, callbacks, call)
 
 
@@ -153,7 +233,7 @@ def drop(stream: "Writable", state: "WritableState") -> None:
     for callback in state.written:
         tell(callback, None)
     state.written = []
-    collect(state)  # what is in flight comes first, then what waits behind it
+    _collect(state)  # what is in flight comes first, then what waits behind it
     unwritten = state.written
     unwritten += [entry[3] for entry in state.queue if entry[3] is not None]
     reason: Any = stream._errored
@@ -165,6 +245,8 @@ def drop(stream: "Writable", state: "WritableState") -> None:
     state.queue.clear()
     state.length = 0
     state.writing = False
+    # They lead back to the stream: without them it needs no cycle collector.
+    state.callback, state.transformed = forgotten, None
 
 
 def finish_when_flushed(stream: "Writable", state: "WritableState") -> None:
