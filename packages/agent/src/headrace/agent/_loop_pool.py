@@ -103,7 +103,10 @@ class LoopPool:
         if self._failing and id(request) in self._failing:
             raise RequestPendingError(request)
         now = -math.inf if self._timer is None else loop.time()
-        self._perform(self.books.add(request, name, options, loop.owner, now))
+        fresh = getattr(request, "fresh", False)
+        self._perform(
+            self.books.add(request, name, options, loop.owner, now, fresh=fresh)
+        )
 
     def cancel(self, request: PooledRequest) -> None:
         """Take out a request that has no socket yet, and no error."""

@@ -78,12 +78,18 @@ class Limits:
 class Claim(Generic[S, R]):
     """One request for a socket, from `add` until it has the socket or an error."""
 
-    __slots__ = ("connection", "context", "group", "options", "request")
+    __slots__ = ("connection", "context", "fresh", "group", "options", "request")
 
     def __init__(
-        self, request: R, group: "Group[S, R]", options: Options, context: Any
+        self,
+        request: R,
+        group: "Group[S, R]",
+        options: Options,
+        context: Any,
+        fresh: bool = False,
     ) -> None:
         self.request = request
+        self.fresh = fresh  # a connection that has rested will not do
         self.group = group
         self.options = options
         self.context = context
@@ -210,6 +216,8 @@ class Pool(Generic[S, R]):
         options: Options,
         context: Any = None,
         now: float = -math.inf,
+        *,
+        fresh: bool = False,
     ) -> Steps[S, R]:
         """Take in a request: it gets a resting connection, a new one, or waits.
 
@@ -219,6 +227,7 @@ class Pool(Generic[S, R]):
             options: How to make a new one.
             context: Kept on the claim for the caller.
             now: The time; connections that have rested too long by then are closed.
+            fresh: Whether a connection that has rested will not do.
 
         Raises:
             RequestPendingError: If the request is here already and has no socket yet.
@@ -231,7 +240,7 @@ class Pool(Generic[S, R]):
         group = self._groups.get(name)
         if group is None:
             group = self._groups[name] = Group(name)
-        claim = self._claims[key] = Claim(request, group, options, context)
+        claim = self._claims[key] = Claim(request, group, options, context, fresh)
         return self._place(claim, now)
 
     def cancel(self, request: R) -> Steps[S, R]:
@@ -441,7 +450,9 @@ class Pool(Generic[S, R]):
         """Give a claim a resting connection, a new one, or a place in the queue."""
         group = claim.group
         todo: _Todo[S, R] = []
-        while group.free:
+        if claim.fresh:
+            todo += self._make_way(group)
+        while group.free and not claim.fresh:
             index = 0 if self.limits.scheduling == "fifo" else -1
             connection = group.free[index]
             if connection.deadline > now:
@@ -455,6 +466,15 @@ class Pool(Generic[S, R]):
         if first:
             group.waiting.move_to_end(id(claim.request), last=False)
         todo += self._serve_freed(group)
+        return todo
+
+    def _make_way(self, group: Group[S, R]) -> _Todo[S, R]:
+        """Close what rests in the place of a fresh connection."""
+        todo: _Todo[S, R] = []
+        while group.free and group.size >= self.limits.max_sockets:
+            connection = group.free[0]
+            self._leave(connection)
+            todo.append((CLOSE, connection))
         return todo
 
     def _serve_freed(self, group: Group[S, R]) -> _Todo[S, R]:

@@ -17,6 +17,9 @@ class PooledRequest(Protocol):
     A request that has its socket listens to the socket's ``error`` and ``close``. It
     ends the exchange by `Agent.release`, or by destroying the socket.
 
+    A request may have one attribute more, `fresh`: True if a socket that has been free
+    will not do, because one was found closed when it was used.
+
     Classes that derive from this one inherit the attributes' defaults.
 
     Attributes:
