@@ -82,6 +82,8 @@ class RequestLife(ClientRequestEvents):
 
     #: The agent need not turn a pooled socket into a stream: see `PooledRequest`.
     consumes: bool = True
+    #: A pooled socket was found closed: the agent is to make a connection.
+    fresh: bool = False
     retry_stale: bool = True
     aborted: bool = False
     timeout: float | None = None
@@ -403,16 +405,14 @@ class RequestLife(ClientRequestEvents):
         return (
             self.retry_stale
             and self.reused_socket
+            and not self.fresh
             and not connection.heard
             and self._is_repeatable()
         )
 
     def _retry(self) -> None:
-        """Send everything once more (X-056).
-
-        The agent may hand out another pooled socket, which may be stale as well: then
-        this runs again, until there is none left and the connection is a fresh one.
-        """
+        """Send everything once more, on a connection that is not stale (X-056)."""
+        self.fresh = True
         self._exchange = MOVES[self._exchange, Move.RETRY]
         self._client_connection = None
         self._rewind()
