@@ -40,7 +40,11 @@ def test_pyright_finds_the_marked_errors_and_no_others(
     }
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
     answer = subprocess.run(
-        [sys.executable, "-m", checker, "--project", str(tmp_path)],
+        [
+            *(sys.executable, "-m", checker),
+            *("--project", str(tmp_path)),
+            *("--pythonpath", sys.executable),  # whose packages are to be seen
+        ],
         capture_output=True,
         text=True,
         timeout=50,
