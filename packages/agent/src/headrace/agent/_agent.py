@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["Agent"]
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+# Bounded, and emptied when full: a crawler asks for many places once each.
+_ROUTES_MAX: Final = 256
 
 
 def _unwrap(view: "dict[str, list[Watch]]") -> dict[str, list[Socket]]:
@@ -91,6 +93,13 @@ class Agent(AgentEvents):
     default_port: ClassVar[int | None] = None
     protocol: ClassVar[str | None] = None
     option_names: ClassVar["Set[str]"] = OPTION_NAMES
+    # Whether `get_name` depends on its argument alone; an override may look elsewhere.
+    _names_are_stable: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "get_name" in cls.__dict__ and "_names_are_stable" not in cls.__dict__:
+            cls._names_are_stable = False
 
     def __init__(
         self,
@@ -105,6 +114,8 @@ class Agent(AgentEvents):
             setattr(self, name, given.pop(name))
         # They override those of every request.
         self._connect_options: Final = given
+        # By identity; what is here is kept alive, so that no other gets its id.
+        self._routes: dict[int, tuple[Mapping[str, Any], Mapping[str, Any], str]] = {}
 
     # Requests
 
@@ -126,11 +137,27 @@ class Agent(AgentEvents):
 
         Source: H-097.
         """
-        options = {**options, **self._connect_options}
-        name = self.get_name(options)
+        options, name = self._route(options)
         loop = current()
         pool = loop.locals.get(self) or LoopPool(self, loop)
         pool.add(request, name, options)
+
+    def _route(self, options: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+        """Return the options with the agent's own, and their name.
+
+        Options that cannot change are looked at once: who asks for the same place
+        again and again passes one `MappingProxyType`.
+        """
+        known = self._routes.get(id(options))
+        if known is not None and known[0] is options:
+            return known[1], known[2]
+        together = {**options, **self._connect_options}
+        name = self.get_name(together)
+        if type(options) is MappingProxyType and self._names_are_stable:
+            if len(self._routes) >= _ROUTES_MAX:
+                self._routes.clear()
+            self._routes[id(options)] = (options, together, name)
+        return together, name
 
     def release(self, socket: Socket, request: "PooledRequest") -> None:
         """Take back a socket when the exchange is over and no listener is left on it.

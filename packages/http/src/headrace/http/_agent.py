@@ -38,6 +38,7 @@ class Agent(agent.Agent):
     protocol: ClassVar[str] = "http:"
     default_port: ClassVar[int] = 80
     option_names: ClassVar[Set[str]] = _NAMES
+    _names_are_stable: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from math import inf
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypedDict
 from urllib.parse import unquote
 
@@ -192,7 +193,7 @@ class Target:
         protocol: ``http:`` or ``https:``.
         host: The name or address to connect to, without brackets.
         path: The request target.
-        connect: The options that an agent connects with; not to be changed.
+        connect: The options that an agent connects with; they cannot be changed.
         fields: The header fields that every request there gets, in order.
         authority: ``host:port`` as in a Host header.
         heads: Whole heads of a GET without other headers, by persistence.
@@ -205,13 +206,13 @@ class Target:
         protocol: str,
         host: str,
         path: str,
-        connect: dict[str, Any],
+        connect: Mapping[str, Any],
         authority: str,
     ) -> None:
         self.protocol = protocol
         self.host = host
         self.path = path
-        self.connect = connect
+        self.connect: Mapping[str, Any] = MappingProxyType(connect)
         self.authority = authority
         self.fields: Fields = {}
         self.heads: dict[bool, bytes] = {}

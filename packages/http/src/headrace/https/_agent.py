@@ -77,6 +77,7 @@ class Agent(PlainAgent):
     protocol: ClassVar[str] = "https:"
     default_port: ClassVar[int] = 443
     option_names: ClassVar[Set[str]] = PlainAgent.option_names | _NAMES
+    _names_are_stable: ClassVar[bool] = True
 
     def __init__(
         self,
