@@ -223,7 +223,9 @@ class LoopPool:
         self._loop.next_tick_for(claim.context, self._tell, claim, error)
 
     def _tell(self, claim: Ticket, error: Exception) -> None:
-        if self._failing.pop(id(claim.request), None) is not None:
+        key = id(claim.request)
+        if self._failing.get(key) is claim:
+            del self._failing[key]
             self._maybe_forget()
             claim.request.on_error(error)
 

@@ -414,18 +414,14 @@ class Pool(Generic[S, R]):
             and len(group.free) < limits.max_free_sockets
             and not self._starved  # else its place is wanted under another name
         ):
-            return (self._rest(connection),)
+            connection.state = MOVES[connection.state, _REST]
+            connection.deadline = math.inf
+            self._rests += 1
+            connection.rested = self._rests
+            del group.busy[connection]
+            group.free.append(connection)
+            return ((REST, connection),)
         return self._close(connection)
-
-    def _rest(self, connection: Connection[S, R]) -> tuple[Do, Connection[S, R]]:
-        connection.state = MOVES[connection.state, _REST]
-        self._rests += 1
-        connection.rested = self._rests
-        connection.deadline = math.inf
-        group = connection.group
-        del group.busy[connection]
-        group.free.append(connection)
-        return REST, connection
 
     def _close(self, connection: Connection[S, R]) -> Steps[S, R]:
         self._leave(connection)
