@@ -46,6 +46,11 @@ class Transfer(Enum):
     OTHER = auto()  #: there are codings without chunked: their end is not marked
 
 
+# Members of an Enum are slow to look up on the hot path (Python 3.11).
+_EMPTY: Final = Move.EMPTY
+_CHUNKED: Final = Transfer.CHUNKED
+
+
 class Framing(NamedTuple):
     """What the framing fields of a head say.
 
@@ -221,9 +226,11 @@ def request_framing(lowered: bytes, http_version: str, *, insecure: bool) -> Fra
 
 def request_body(framing: Framing) -> Move:
     """Return what follows a request head (RFC 9112 section 6.3)."""
-    if framing.transfer is Transfer.CHUNKED:
+    if framing is NO_FRAMING:
+        return _EMPTY
+    if framing.transfer is _CHUNKED:
         return Move.CHUNK
-    return Move.FIX if framing.length else Move.EMPTY
+    return Move.FIX if framing.length else _EMPTY
 
 
 def response_body(method: str, status: int, framing: Framing) -> Move:

@@ -1,7 +1,7 @@
 """The parser of a server: requests, one after the other."""
 
 import re
-from typing import Final, NamedTuple
+from typing import Final, TypeAlias
 
 from headrace.http_parser._diagnosis import check_request_line
 from headrace.http_parser._engine import (
@@ -13,7 +13,6 @@ from headrace.http_parser._errors import HTTPParserError, IllegalMoveError
 from headrace.http_parser._fields import FIELD_LINES, TOKEN_CHAR
 from headrace.http_parser._framing import (
     NO_FRAMING,
-    Transfer,
     host_error,
     list_elements,
     request_body,
@@ -50,12 +49,15 @@ _FIELDS: Final = re.compile(rb"\r\n" + FIELD_LINES + rb"\r\n")
 _BLANK_LINES: Final = re.compile(rb"(?:\r\n)*+")
 
 
-class _Reading(NamedTuple):
-    """What was read from the fields of a request."""
+# Members of an Enum are slow to look up on the hot path (Python 3.11).
+_AGAIN: Final = Move.AGAIN
+_CLOSE: Final = Move.CLOSE
+_CHUNK: Final = Move.CHUNK
+_EMPTY: Final = Move.EMPTY
 
-    facts: RequestFacts
-    body: Move
-    plain: bool  #: every engine reads such fields in the same way
+# What the fields of a request say: to users, about what follows the head, and whether
+# every engine reads such fields in the same way.
+_Reading: TypeAlias = tuple[RequestFacts, Move, bool]
 
 
 def _read_fields(fields: bytes, http_version: str, *, insecure: bool) -> _Reading:
@@ -82,23 +84,18 @@ def _read_fields(fields: bytes, http_version: str, *, insecure: bool) -> _Readin
         upgrade = False
     elif b"expect" in ruling:
         expect = b", ".join(ruling[b"expect"]).decode("latin-1")
-    facts = RequestFacts(
+    body = request_body(framing)
+    facts = (
         http_version,
         wants_keep_alive(http_version, options),
         framing.length,
-        framing.transfer is Transfer.CHUNKED,
+        body is _CHUNK,
         upgrade,
         expect,
         wrong_host,
         FieldViews(),
     )
-    return _Reading(facts, request_body(framing), plain and framing.plain)
-
-
-# Members of an Enum are slow to look up on the hot path (Python 3.11).
-_AGAIN: Final = Move.AGAIN
-_CLOSE: Final = Move.CLOSE
-_EMPTY: Final = Move.EMPTY
+    return facts, body, plain and framing.plain
 
 
 class RequestParser(MessageParser[RequestHead]):
