@@ -36,19 +36,22 @@ def duplex_pair(
 class _End(Duplex):
     """One end of a pair."""
 
-    _peer: "_End"
+    #: The other end; None when both are destroyed.
+    _peer: "_End | None" = None
     #: The callback of a write of ours that the peer has no room for.
     _held: Callable[..., None] | None = None
 
     def _write(self, chunk: Any, encoding: str, callback: Callable[..., None]) -> None:
-        peer = self._peer
-        self.loop().next_tick_for(peer._owner, self._deliver, chunk, encoding, callback)
+        if self._peer is not None:
+            self.loop().next_tick_for(
+                self._peer._owner, self._deliver, chunk, encoding, callback
+            )
 
     def _deliver(
         self, chunk: Any, encoding: str, callback: Callable[..., None]
     ) -> None:
         peer = self._peer
-        if peer.destroyed:
+        if peer is None or peer.destroyed:
             callback(StreamDestroyedError("write"))
         elif peer.push(chunk, None if encoding == "buffer" else encoding):
             callback(None)
@@ -57,21 +60,24 @@ class _End(Duplex):
 
     def _read(self, size: int) -> None:
         peer = self._peer
-        callback, peer._held = peer._held, None
-        if callback is not None:
+        if peer is not None and peer._held is not None:
+            callback, peer._held = peer._held, None
             callback(None)
 
     def _final(self, callback: Callable[..., None]) -> None:
-        self._peer.push(None)
+        if self._peer is not None:
+            self._peer.push(None)
         callback(None)
 
     def _destroy(
         self, error: BaseException | None, callback: Callable[..., None]
     ) -> None:
         peer = self._peer
-        if not self.writable_finished:
+        if peer is not None and peer.destroyed:
+            self._peer = peer._peer = None  # so that neither keeps the other alive
+        elif peer is not None and not self.writable_finished:
             peer.destroy(PrematureCloseError())
-        elif peer._held is not None:
+        elif peer is not None and peer._held is not None:
             held, peer._held = peer._held, None
             held(StreamDestroyedError("write"))
         callback(error)
