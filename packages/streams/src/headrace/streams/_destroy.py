@@ -91,6 +91,10 @@ def reopen(stream: "Stream") -> None:
 def construct(stream: "Stream") -> None:
     """Run `_construct` with the next tick; the stream waits for it."""
     stream._life = Life.CONSTRUCTING
+    if stream._readable_state is not None:
+        stream._readable_state.plain = False
+    if stream._writable_state is not None:
+        stream._writable_state.quiet = False
     stream.loop().next_tick_for(stream._owner, _run_construct, stream)
 
 

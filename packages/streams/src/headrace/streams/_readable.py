@@ -87,6 +87,7 @@ class Readable(ReadableEvents):
         state = self._readable_state = ReadableState(
             high_water_mark, object_mode=object_mode
         )
+        state.plain = self._life is _ALIVE and not object_mode
         return state
 
     @classmethod
@@ -127,13 +128,7 @@ class Readable(ReadableEvents):
         Source: H-162.
         """
         state = self._readable_state
-        if (
-            state is None
-            or not state.plain
-            or type(chunk) is not bytes
-            or not chunk
-            or self._life is not _ALIVE
-        ):
+        if state is None or not state.plain or type(chunk) is not bytes or not chunk:
             return _pushing.push(self, chunk, encoding)
         # What `_pushing.push` does for most chunks, without a call of its own.
         state.reading = False
@@ -142,7 +137,7 @@ class Readable(ReadableEvents):
         buffer = state.buffer
         if state.flow is not _FLOWING or buffer.length or state.calling:
             buffer.chunks.append(chunk)
-            buffer.length += 1 if state.object_mode else len(chunk)
+            buffer.length += len(chunk)
             if state.need_readable:
                 _reading.emit_readable(self, state)
             return buffer.length < state.high_water_mark
@@ -479,12 +474,17 @@ class Readable(ReadableEvents):
         super()._opened()
         state = self._readable_state
         if state is not None:
+            state.plain = (
+                state.side is _OPEN and state.decoder is None and not state.object_mode
+            )
             _reading.read_more(self, state)
 
     def _drop_buffers(self) -> None:
         super()._drop_buffers()
-        if self._readable_state is not None:
-            self._readable_state.buffer.clear()
+        state = self._readable_state
+        if state is not None:
+            state.buffer.clear()
+            state.plain = False
 
     def _after_end(self) -> None:
         """Close when both sides are done; a Duplex knows about its other one."""

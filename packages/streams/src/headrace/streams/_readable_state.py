@@ -28,7 +28,8 @@ class ReadableState:
         decoder: Turns bytes into text, if there is an encoding.
         only_pipe: The one ``data`` listener, if it is a pipe: it is called directly.
         pipes: The destinations, in the order of `pipe()`.
-        plain: The end has not come, and there is no decoder: bytes stay as they are.
+        plain: The stream is open, the end has not come, and bytes stay as they are: no
+            decoder, no objects.
         reading: `_read` was called and nothing was pushed since.
         calling: `_read` is on the stack: what it pushes must wait in the buffer.
         need_readable: The consumer found too little and wants ``readable``.

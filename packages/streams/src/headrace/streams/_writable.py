@@ -84,6 +84,7 @@ class Writable(WritableEvents):
         state = self._writable_state = WritableState(
             high_water_mark, self._wrote, object_mode=object_mode
         )
+        state.quiet = self._life is _ALIVE and not object_mode
         return state
 
     # What an implementation defines.
@@ -161,11 +162,10 @@ class Writable(WritableEvents):
             or encoding is not None
             or callback is not None
             or type(chunk) is not bytes
-            or self._life is not _ALIVE
         ):
             return _writing.write(self, chunk, encoding, callback)
         # What `_writing.write` does for most chunks, without a call of its own.
-        length = 1 if state.object_mode else len(chunk)
+        length = len(chunk)
         state.length = state.writing_length = length
         room = length < state.high_water_mark
         if not room:
@@ -181,7 +181,7 @@ class Writable(WritableEvents):
             state.calling = False
             if result is not None:
                 _writing.returned(self, result)
-        return room and self._life is _ALIVE
+        return room and (state.quiet or self._life is _ALIVE)
 
     def _wrote(self, error: BaseException | None = None, _value: object = None) -> None:
         """Be the callback of `_write` and `_writev`."""
@@ -398,6 +398,7 @@ class Writable(WritableEvents):
         state = self._writable_state
         if state is not None:
             _writing.clear_queue(self, state)
+            _writing.come_to_rest(self, state)
             _writing.finish_when_flushed(self, state)
 
     def _drop_buffers(self) -> None:

@@ -28,8 +28,9 @@ class WritableState:
         high_water_mark: `write()` returns False from this length on.
         length: What was accepted and not written: bytes or objects.
         object_mode: Whether chunks are objects, each counting one.
-        quiet: At most one chunk is on its way and nothing waits for it: no queue, no
-            cork, no callback, no ``drain``, no end. Then writing is short.
+        quiet: The stream is open, takes bytes, and at most one chunk is on its way that
+            nothing waits for: no queue, cork, callback, ``drain`` or end. Then writing
+            is short.
         side: How far the side has come.
         decode_strings: Whether text is turned into bytes before `_write`.
         default_encoding: Of text written without an encoding.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "clear_queue",
+    "come_to_rest",
     "drop",
     "finish_when_flushed",
     "raised",
@@ -149,13 +150,14 @@ def wrote(
         elif not state.written_due:
             _after_write(stream, state)
     else:
-        _come_to_rest(state)
+        come_to_rest(stream, state)
 
 
-def _come_to_rest(state: "WritableState") -> None:
+def come_to_rest(stream: "Writable", state: "WritableState") -> None:
     """Find out whether the next chunk can go straight to the implementation."""
-    state.quiet = not (
-        state.queue
+    state.quiet = stream._life is _ALIVE and not (
+        state.object_mode
+        or state.queue
         or state.corked
         or state.clearing
         or state.need_drain
@@ -191,7 +193,7 @@ def _after_write(stream: "Writable", state: "WritableState") -> None:
     drained = state.need_drain and not state.length and state.side is _OPEN
     if drained:
         state.need_drain = False
-    _come_to_rest(state)
+    come_to_rest(stream, state)
     if drained:
         stream.emit("drain")
     else:
@@ -215,7 +217,7 @@ def clear_queue(stream: "Writable", state: "WritableState") -> None:
     finally:
         state.clearing = False
     if not state.need_drain and not state.written and not state.writing:
-        _come_to_rest(state)
+        come_to_rest(stream, state)
 
 
 def _write_all(stream: "Writable", state: "WritableState") -> None:
@@ -244,7 +246,7 @@ def drop(stream: "Writable", state: "WritableState") -> None:
     state.written, state.on_finish = [], []
     state.queue.clear()
     state.length = 0
-    state.writing = False
+    state.writing = state.quiet = False
     # They lead back to the stream: without them it needs no cycle collector.
     state.callback, state.transformed = forgotten, None
 
