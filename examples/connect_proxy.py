@@ -28,7 +28,7 @@ def main() -> None:
             server_socket.pipe(client_socket)
             client_socket.pipe(server_socket)
 
-        server_socket = net.connect(target.port, target.hostname, connected)
+        server_socket = net.connect(target.port or 80, target.hostname, connected)
 
     proxy.on("connect", on_connect)
 
