@@ -174,7 +174,7 @@ async def test_the_predicate_decides_request_by_request(engine: Engine) -> None:
     """False makes an ordinary request of it (X-020, N-123)."""
 
     def takes(request: Request) -> bool:
-        return request.headers["upgrade"] == "yes"
+        return bool(request.headers["upgrade"] == "yes")
 
     async with served(
         lambda request, response: response.end(f"upgrade {request.upgrade}"),
