@@ -52,12 +52,56 @@ def test_raw_headers_are_as_received() -> None:
 
 
 def test_headers_are_fresh_each_time() -> None:
-    """Nobody's changes show up elsewhere."""
-    head = request_head(b"Host: a\r\n")
-    head.headers["x"] = "y"
-    head.raw_headers.append("x")
-    assert head.headers == {"host": "a"}
-    assert head.raw_headers == ["Host", "a"]
+    """Nobody's changes show up elsewhere, also not at the next equal request."""
+    parser = RequestParser()
+    for _ in range(2):
+        parser.receive(b"GET / HTTP/1.1\r\nHost: a\r\nSet-Cookie: b\r\n\r\n")
+        head = parser.next_event()
+        assert isinstance(head, RequestHead)
+        assert head.headers == {"host": "a", "set-cookie": ["b"]}
+        assert head.headers_distinct == {"host": ["a"], "set-cookie": ["b"]}
+        assert head.raw_headers == ["Host", "a", "Set-Cookie", "b"]
+        cookies = head.headers["set-cookie"]
+        assert isinstance(cookies, list)
+        cookies.append("x")
+        head.headers["x"] = "y"
+        head.headers_distinct["host"].append("x")
+        head.raw_headers.append("x")
+        parser.next_event()
+
+
+def test_requests_with_other_fields_have_their_own() -> None:
+    """What is remembered of one request is not shown for another."""
+    parser = RequestParser()
+    for number in (b"1", b"1", b"2", b"1"):
+        parser.receive(b"GET / HTTP/1.1\r\nHost: a%b\r\n\r\n" % number)
+        head = parser.next_event()
+        assert isinstance(head, RequestHead)
+        assert head.headers == {"host": f"a{number.decode()}"}
+        parser.next_event()
+
+
+def test_long_field_sections_are_not_remembered() -> None:
+    """An idle connection holds at most 4 KiB of them (limits of memory)."""
+    parser = RequestParser()
+    for size in (5_000, 100, 5_000):
+        fields = b"Host: a\r\nX: %b\r\n" % (b"x" * size)
+        parser.receive(b"GET / HTTP/1.1\r\n" + fields + b"\r\n")
+        head = parser.next_event()
+        assert isinstance(head, RequestHead)
+        assert head.headers["x"] == "x" * size
+        parser.next_event()
+        assert len(parser._fields) <= 4_096
+
+
+def test_the_first_value_of_one_field() -> None:
+    """By its lower-case name, without outer blanks; None when there is none."""
+    head = request_head(b"Host: a\r\nA-B:\t1 \r\na-b: 2\r\nX: b: 3\r\nY:\r\n")
+    assert head.first("host") == "a"
+    assert head.first("a-b") == "1"
+    assert head.first("y") == ""
+    assert head.first("b") is None
+    assert head.first("get / http/1.1") is None
 
 
 @pytest.mark.parametrize("name", SINGLE)
