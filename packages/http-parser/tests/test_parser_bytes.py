@@ -138,7 +138,7 @@ def test_an_error_is_final() -> None:
 
 
 def test_an_error_describes_itself() -> None:
-    """Code, reason, position and bytes (H-011, H-027)."""
+    """Code, reason, position and bytes (H-011, H-027, H-183)."""
     parser = RequestParser()
     parser.receive(GET + b"GET / HTTP/1.1\r\nHo st: a\r\n\r\nrest")
     parser.next_event()

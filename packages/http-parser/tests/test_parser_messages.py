@@ -46,7 +46,7 @@ def request_head(fields: bytes, **options: int) -> RequestHead:
 
 
 def test_raw_headers_are_as_received() -> None:
-    """Case, order and repeats; outer blanks are gone, latin-1 is decoded (H-109)."""
+    """Case, order and repeats; outer blanks are gone (H-109, H-186, N-167)."""
     head = request_head(b"hOST: a\r\nB: \t1 \r\nb:\xe4\r\n")
     assert head.raw_headers == ["hOST", "a", "B", "1", "b", "\xe4"]
 
@@ -106,7 +106,7 @@ def test_the_first_value_of_one_field() -> None:
 
 @pytest.mark.parametrize("name", SINGLE)
 def test_first_wins(name: str) -> None:
-    """Of fields with one value by definition the first counts (H-108)."""
+    """Of fields with one value by definition the first counts (H-108, N-131)."""
     assert merge_headers([name.title(), "1", name, "2"]) == {name: "1"}
 
 
