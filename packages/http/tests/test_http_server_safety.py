@@ -270,3 +270,23 @@ async def test_close_ends_idle_connections_and_lets_the_others_finish() -> None:
         answer = await working.response()
         assert answer.header("connection") == "close"
         assert await working.read_all() == b""
+
+
+async def test_a_refused_expectation_leaves_no_body_behind() -> None:
+    """Whether the body follows a 417 cannot be known, so it closes (H-024, X-012)."""
+    urls = []
+
+    def listener(request: Request, response: Response) -> None:
+        urls.append(request.url)
+        response.end()
+
+    server = http.create_server(listener).listen(0, "127.0.0.1")
+    async with server, RawClient(server) as client:
+        await client.send(
+            b"POST /a HTTP/1.1\r\nHost: x\r\nExpect: miracles\r\n"
+            b"Content-Length: 40\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n"
+        )
+        answer = await client.response()
+        assert await client.read_all() == b""
+    assert (answer.status, answer.header("connection")) == (417, "close")
+    assert urls == []

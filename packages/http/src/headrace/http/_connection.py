@@ -202,6 +202,8 @@ class ServerConnection(EndingConnection):
                 return "check_continue"
             response.write_continue()
             return "request"
+        # Without a 100 nobody knows whether the body will come: it closes (H-024).
+        response._expects_continue = head.chunked or bool(head.content_length)
         if server.listener_count("check_expectation"):
             return "check_expectation"
         response.write_head(417)
