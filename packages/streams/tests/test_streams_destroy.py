@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import anyio
 import pytest
 
 from headrace.events import loop
@@ -13,6 +14,7 @@ from headrace.streams import (
     Readable,
     Stream,
     Writable,
+    finished,
 )
 from headrace.streams.testing import EventLog
 
@@ -398,6 +400,20 @@ async def test_async_with_destroys() -> None:
     assert stream.destroyed
     await loop.checkpoint()
     assert stream.closed
+
+
+async def test_a_cancelled_scope_destroys_its_streams() -> None:
+    """`async with stream` ties it to a cancel scope (X-117, X-121)."""
+    stream = readable()
+    with anyio.CancelScope() as scope:
+        async with stream:
+            scope.cancel()
+            await finished(stream)
+    assert scope.cancelled_caught
+    assert stream.destroyed
+    await loop.checkpoint()
+    assert stream.closed
+    assert stream.event_names() == []
 
 
 @pytest.mark.parametrize("event", ["data", "end", "readable", "pause", "resume"])
