@@ -62,7 +62,10 @@ class Deadlines:
         at = ceil(deadline / GRAIN) * GRAIN
         delay = max(at - self.loop.time(), 0.0)
         self._armed_for = at
+        # Nobody's: it would keep the connection alive that happens to be served now.
+        owner, self.loop.owner = self.loop.owner, None
         self._timer = self.loop.call_later(delay, self._fire)
+        self.loop.owner = owner
         self._timer.unref()
 
     def _fire(self) -> None:

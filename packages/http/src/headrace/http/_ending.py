@@ -256,6 +256,7 @@ class EndingConnection(Wire):
         self._hold |= NOT_SERVING
         self.deadline = inf
         self.server.forget(self)
+        self.net_socket.off("timeout", self.timed_out)  # else the two are a cycle
         exchanges = tuple(self._exchanges)
         self._exchanges.clear()
         self._receiving = None
