@@ -86,6 +86,16 @@ def test_requests_stay_raw_until_asked_for() -> None:
     assert parser.next_event() is NEED_DATA
 
 
+def test_leftover_of_a_head_is_forgotten() -> None:
+    """The next bytes begin another head, and all of it is looked at."""
+    parser = RequestParser()
+    parser.receive(b"GET / HTTP/1.1\r\nHost: abcdefghijklmnop")
+    assert parser.next_event() is NEED_DATA
+    assert parser.take_leftover() == b"GET / HTTP/1.1\r\nHost: abcdefghijklmnop"
+    parser.receive(b"get / HTTP/1.1\r\n")
+    assert fault(parser).code == "HPE_INVALID_METHOD"
+
+
 def test_a_rest_does_not_hold_a_long_read() -> None:
     """Waiting for the end of a head costs as much as has come of it."""
     parser = RequestParser()
@@ -135,6 +145,7 @@ def test_an_error_is_final() -> None:
     parser.receive(GET)
     assert fault(parser) is first
     assert parser.state is State.FAILED
+    assert not parser.has_unparsed
 
 
 def test_an_error_describes_itself() -> None:

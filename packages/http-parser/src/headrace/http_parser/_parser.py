@@ -154,6 +154,7 @@ class MessageParser(Generic[HeadT]):
         leftover = bytes(self._buffer[self._position :])
         self._buffer = b""
         self._position = 0
+        self._section.forget()
         return leftover
 
     def next_event(self) -> HeadT | bytes | EndOfMessage | Signal:
@@ -187,6 +188,7 @@ class MessageParser(Generic[HeadT]):
         if state is State.UNTIL_CLOSE:
             return self._read_until_close()
         if self._error is not None:
+            self.take_leftover()  # nobody will ever want it
             raise self._error
         if state is State.CLOSED:
             # Blank lines after a message are tolerated, as before one.

@@ -53,8 +53,8 @@ def is_valid_target(method: str, target: bytes) -> bool:
     return _ABSOLUTE_FORM.fullmatch(target) is not None
 
 
-# The same few names come again and again.
-@lru_cache(maxsize=256)
+# The same few names come again and again. A few long ones must not cost much memory.
+@lru_cache(maxsize=64)
 def is_valid_host(value: bytes) -> bool:
     """Tell whether `value`, without outer blanks, may stand in a Host field."""
     return _HOST.fullmatch(value) is not None
