@@ -147,7 +147,10 @@ async def test_a_session_is_resumed() -> None:
 
     async with serving(resumed) as (url, _):
         async with https.Agent(ca=CA) as agent:
-            assert [await text(url, agent=agent) for _ in range(2)] == ["False", "True"]
+            answers = [await text(url, agent=agent) for _ in range(5)]
+        # A ticket may come behind the answer: then a later connection has it.
+        assert answers[0] == "False"
+        assert "True" in answers
         async with https.Agent(ca=CA, max_cached_sessions=0) as agent:
             assert [await text(url, agent=agent) for _ in range(2)] == ["False"] * 2
 
