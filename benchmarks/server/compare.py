@@ -13,7 +13,9 @@ import signal
 import statistics
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
+from platform import python_version
 
 from load import CASES, Case
 
@@ -85,11 +87,19 @@ def compare(
     }
 
 
+def versions() -> str:
+    """Return the versions of all that is compared, in one line."""
+    node = subprocess.run(["node", "--version"], capture_output=True, text=True)
+    packages = ("uvicorn", "httptools", "uvloop", "aiohttp", "h11", "trio", "anyio")
+    listed = ", ".join(f"{name} {metadata.version(name)}" for name in packages)
+    return f"Node {node.stdout.strip()}, CPython {python_version()}, {listed}"
+
+
 def main() -> None:
     """Run the cases and print one table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=1)
+    parser.add_argument("--seconds", type=int, default=1)  # wrk takes whole ones
     parser.add_argument("--case", action="append", choices=list(CASES))
     parser.add_argument("--server", action="append", choices=list(SERVERS))
     arguments = parser.parse_args()
@@ -97,6 +107,7 @@ def main() -> None:
     if shutil.which("node") is None:
         sys.exit("node is not installed: there is nothing to compare with")
     servers = [Running(name) for name in names]
+    print(versions(), end="\n\n")
     print("| case | " + " | ".join(names) + " |")
     print("|---|" + "---|" * len(names))
     try:
