@@ -4,12 +4,15 @@ atheris is no dependency: it is installed for the run, and where that is not pos
 the test is skipped.
 """
 
+import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+log = logging.getLogger(__name__)
 
 PROGRAM = Path(__file__).parent / "fuzz/compare_engines.py"
 SECONDS = int(os.environ.get("HEADRACE_FUZZ_SECONDS", "120"))
@@ -66,4 +69,4 @@ def test_fuzzing_finds_no_difference(
     )
     found = [each.read_bytes() for each in tmp_path.glob("crash-*")]
     assert (done.returncode, found) == (0, []), done.stdout + done.stderr[-3000:]
-    print(done.stderr.strip().splitlines()[-1])  # noqa: T201  # the figures, with -rP
+    log.info("fuzzer: %s", done.stderr.strip().splitlines()[-1])

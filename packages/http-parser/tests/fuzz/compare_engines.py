@@ -8,18 +8,20 @@ answers, the settings and how the rest is split; the rest is what the peer sends
 
 import importlib
 import sys
-from typing import Any
+from typing import Any, Literal
 
 atheris: Any = importlib.import_module("atheris")  # has no types
 
 with atheris.instrument_imports(include=["headrace", "h11"]):
-    import h11  # noqa: F401  # the engine loads it later, outside of this block
-
     from headrace.http_parser import EngineName, RequestParser, ResponseParser
     from headrace.http_parser.testing import trace
 
+    # Else the first parser would load it, outside of this block.
+    importlib.import_module("headrace.http_parser._h11")
+
 ENGINES: tuple[EngineName, ...] = ("llhttp", "h11")
 METHODS = ("GET", "HEAD", "CONNECT", "POST")
+UPGRADES: tuple[Literal["accept", "decline"] | None, ...] = (None, "accept", "decline")
 
 
 def make_parser(engine: EngineName, choices: bytes) -> RequestParser | ResponseParser:
@@ -41,13 +43,13 @@ def compare(data: bytes) -> None:
         return
     choices, data = data[:4], data[4:]
     finished = choices[2] % 2 == 1
-    upgrade = (None, "accept", "decline")[choices[1] % 3]
+    upgrade = UPGRADES[choices[1] % 3]
     traces = {
         (engine, size): trace(
             make_parser(engine, choices),
             pieces(data, size),
             finished=finished,
-            upgrade=upgrade,  # type: ignore[arg-type]
+            upgrade=upgrade,
         )
         for engine in ENGINES
         for size in (len(data), 1, choices[3] % 61 + 2)

@@ -39,7 +39,7 @@ class LlhttpEngine:
         self._sink = _Sink()
         self._kind = HttpRequestParser if reads == "requests" else HttpResponseParser
         self._parser = self._kind(self._sink)
-        self._used = True  # has to be reset before the next head
+        self._used = False  # has to be reset before the next head
 
     def read_head(self, head: bytes, has_body: bool | None) -> None:
         """Judge a head and get ready for its body."""
