@@ -5,8 +5,9 @@ lower case. Source: RFC 9112 sections 6 and 9.3, H-130.
 """
 
 import re
+from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import Final, NamedTuple
+from typing import Final
 
 from headrace.http_parser._errors import HTTPParserError
 from headrace.http_parser._fields import TOKEN_CHAR
@@ -48,10 +49,16 @@ class Transfer(Enum):
 
 # Members of an Enum are slow to look up on the hot path (Python 3.11).
 _EMPTY: Final = Move.EMPTY
+_FIX: Final = Move.FIX
+_CHUNK: Final = Move.CHUNK
+_FLOW: Final = Move.FLOW
+_ABSENT: Final = Transfer.ABSENT
 _CHUNKED: Final = Transfer.CHUNKED
+_OTHER: Final = Transfer.OTHER
 
 
-class Framing(NamedTuple):
+@dataclass(slots=True)
+class Framing:
     """What the framing fields of a head say.
 
     Attributes:
@@ -129,20 +136,43 @@ def transfer_encoding(codings: list[bytes], *, insecure: bool) -> Transfer:
         for coding in codings:
             if not _TRANSFER_CODING.fullmatch(coding):
                 raise HTTPParserError(code, "Invalid transfer coding")
-            if coding.partition(b";")[0].strip() == b"chunked" != coding:
+            name = coding.partition(b";")[0].rstrip(b"\t ")
+            if name == b"chunked" and coding != name:
                 raise HTTPParserError(code, "chunked has no parameters")
         if b"chunked" in codings[:-1]:
             raise HTTPParserError(code, "chunked is not the last transfer coding")
     return Transfer.CHUNKED if b"chunked" in codings else Transfer.OTHER
 
 
-def read_framing(lowered: bytes, *, insecure: bool) -> Framing:
+def read_framing(
+    lowered: bytes, ruling: dict[bytes, list[bytes]], *, insecure: bool
+) -> Framing:
     """Return what the framing fields say.
+
+    Args:
+        lowered: A head in lower case, or the fields of one after a CRLF.
+        ruling: Its `ruling_fields`.
+        insecure: Find chunked wherever it stands.
 
     Raises:
         HTTPParserError: If they are malformed, repeated or of both kinds. The field
             that makes the head wrong, the second one of a pair, names the code.
     """
+    lengths = ruling.get(b"content-length")
+    if lengths is None:
+        if b"transfer-encoding" not in ruling:
+            return NO_FRAMING
+    elif len(lengths) == 1 and b"transfer-encoding" not in ruling:
+        # The usual case, without looking for the fields once more. 19 digits fit.
+        value = lengths[0]
+        plain = b"\r\ncontent-length: %b\r\n" % value
+        if len(value) < 20 and value.isdigit() and lowered.find(plain) >= 0:
+            return Framing(int(value), _ABSENT, True)
+    return _read_framing_fields(lowered, insecure=insecure)
+
+
+def _read_framing_fields(lowered: bytes, *, insecure: bool) -> Framing:
+    """Read the framing fields in their order."""
     length: int | None = None
     codings: list[bytes] = []
     field = None
@@ -156,13 +186,13 @@ def read_framing(lowered: bytes, *, insecure: bool) -> Framing:
                 _refuse_second(name, bool(codings))
                 _refuse_repeat(length is not None)
                 length = content_length(value.rstrip(b"\t "))
-        transfer = Transfer.ABSENT
+        transfer = _ABSENT
         if codings:
             transfer = transfer_encoding(codings, insecure=insecure)
     except HTTPParserError as error:
         error.bytes_parsed = field.start(2) if field else 0
         raise
-    plain = field is None or _PLAIN_FIELD.fullmatch(field[0]) is not None
+    plain = field is not None and _PLAIN_FIELD.fullmatch(field[0]) is not None
     return Framing(length, transfer, plain and len(codings) <= 1)
 
 
@@ -205,22 +235,30 @@ def refuse_framing_trailers(section: bytes) -> None:
         )
 
 
-def request_framing(lowered: bytes, http_version: str, *, insecure: bool) -> Framing:
-    """Return how a request with a framing field is framed.
+def request_framing(
+    lowered: bytes,
+    ruling: dict[bytes, list[bytes]],
+    http_version: str,
+    *,
+    insecure: bool,
+) -> Framing:
+    """Return how a request is framed.
 
     Raises:
         HTTPParserError: As `read_framing`, and if the codings do not mark the end of
             the body, or the version does not know codings (RFC 9112 section 6.1): both
             would leave the length of the body open to two readings.
     """
-    framing = read_framing(lowered, insecure=insecure)
+    framing = read_framing(lowered, ruling, insecure=insecure)
+    if framing.transfer is _ABSENT:
+        return framing
     code = "HPE_INVALID_TRANSFER_ENCODING"
-    if framing.transfer is Transfer.OTHER:
+    if framing.transfer is _OTHER:
         raise HTTPParserError(code, "The last transfer coding is not chunked")
-    if framing.transfer is not Transfer.ABSENT and http_version == "1.0":
+    if http_version == "1.0":
         if not insecure:
             raise HTTPParserError(code, "Transfer-Encoding in HTTP/1.0")
-        return framing._replace(plain=False)
+        return replace(framing, plain=False)
     return framing
 
 
@@ -229,8 +267,8 @@ def request_body(framing: Framing) -> Move:
     if framing is NO_FRAMING:
         return _EMPTY
     if framing.transfer is _CHUNKED:
-        return Move.CHUNK
-    return Move.FIX if framing.length else _EMPTY
+        return _CHUNK
+    return _FIX if framing.length else _EMPTY
 
 
 def response_body(method: str, status: int, framing: Framing) -> Move:
@@ -242,12 +280,12 @@ def response_body(method: str, status: int, framing: Framing) -> Move:
         framing: What its framing fields say.
     """
     if method == "CONNECT" or method == "HEAD" or status < 200 or status in (204, 304):
-        return Move.EMPTY
-    if framing.transfer is Transfer.CHUNKED:
-        return Move.CHUNK
-    if framing.transfer is Transfer.OTHER or framing.length is None:
-        return Move.FLOW
-    return Move.FIX if framing.length else Move.EMPTY
+        return _EMPTY
+    if framing.transfer is _CHUNKED:
+        return _CHUNK
+    if framing.transfer is _OTHER or framing.length is None:
+        return _FLOW
+    return _FIX if framing.length else _EMPTY
 
 
 def wants_keep_alive(http_version: str, options: list[bytes]) -> bool:

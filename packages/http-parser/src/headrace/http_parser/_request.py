@@ -12,7 +12,6 @@ from headrace.http_parser._engine import (
 from headrace.http_parser._errors import HTTPParserError, IllegalMoveError
 from headrace.http_parser._fields import FIELD_LINES, TOKEN_CHAR
 from headrace.http_parser._framing import (
-    NO_FRAMING,
     host_error,
     list_elements,
     request_body,
@@ -68,9 +67,7 @@ def _read_fields(fields: bytes, http_version: str, *, insecure: bool) -> _Readin
     """
     lowered = fields.lower()
     ruling = ruling_fields(lowered)
-    framing = NO_FRAMING
-    if b"content-length" in ruling or b"transfer-encoding" in ruling:
-        framing = request_framing(lowered, http_version, insecure=insecure)
+    framing = request_framing(lowered, ruling, http_version, insecure=insecure)
     options: list[bytes] = []
     if b"connection" in ruling:
         options = list_elements(ruling[b"connection"])

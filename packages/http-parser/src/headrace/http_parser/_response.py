@@ -41,6 +41,12 @@ _HEAD: Final = re.compile(
     + rb"\r\n"
 )
 
+# Members of an Enum are slow to look up on the hot path (Python 3.11).
+_CHUNK: Final = Move.CHUNK
+_FLOW: Final = Move.FLOW
+_REST: Final = Move.REST
+_CHUNKED: Final = Transfer.CHUNKED
+
 
 class ResponseParser(MessageParser[ResponseHead]):
     """Parses what a server sends; one parser serves a whole connection.
@@ -125,11 +131,8 @@ class ResponseParser(MessageParser[ResponseHead]):
         upgrade = status == 101 or (method == "CONNECT" and not interim)
         framing = NO_FRAMING
         # Framing fields of a tunnel say nothing (RFC 9110 section 9.3.6).
-        tunnel = upgrade and 200 <= status < 300
-        if not tunnel and (
-            b"content-length" in ruling or b"transfer-encoding" in ruling
-        ):
-            framing = read_framing(lowered, insecure=self._insecure)
+        if not upgrade or not 200 <= status < 300:
+            framing = read_framing(lowered, ruling, insecure=self._insecure)
         body = response_body(method, status, framing)
         options = list_elements(ruling.get(b"connection", []))
         head = ResponseHead(
@@ -140,15 +143,15 @@ class ResponseParser(MessageParser[ResponseHead]):
             http_version,
             _can_persist(http_version, options, framing, body),
             framing.length,
-            framing.transfer is Transfer.CHUNKED,
-            body is Move.FLOW,
+            framing.transfer is _CHUNKED,
+            body is _FLOW,
             upgrade,
         )
         self._ask_engine(head, framing.plain, body)
         if interim:
             self._state = advance(self._state, Move.INTERIM)
             return head
-        self._after = Move.REST if head.keep_alive else Move.CLOSE
+        self._after = _REST if head.keep_alive else Move.CLOSE
         if upgrade:
             self._after = Move.SWITCH
         self._enter_body(body, framing.length)
@@ -161,14 +164,14 @@ class ResponseParser(MessageParser[ResponseHead]):
             length, chunked = head.content_length, head.chunked
             raw = plain_head(b"HTTP/1.1 200 OK", raw, length, chunked)
         # Whether there is another body depends on the request, which it does not know.
-        self._engine.read_head(raw, True if body is Move.CHUNK else None)
+        self._engine.read_head(raw, True if body is _CHUNK else None)
 
 
 def _can_persist(
     http_version: str, options: list[bytes], framing: Framing, body: Move
 ) -> bool:
     """Tell whether another response can follow on the connection."""
-    if body is Move.FLOW:
+    if body is _FLOW:
         return False
     if http_version == "1.0" and framing.transfer is not Transfer.ABSENT:
         return False  # its framing is not to be trusted (RFC 9112 section 6.1)
