@@ -30,6 +30,8 @@ _FIXED: Final = State.FIXED
 _FIX: Final = Move.FIX
 _CHUNK: Final = Move.CHUNK
 
+_CR: Final = 0x0D
+
 # Parts of the table for the moves of every message.
 _AFTER_HEAD: Final = moves_from(State.HEAD)
 _AFTER_END: Final = moves_from(State.COMPLETE)
@@ -101,8 +103,16 @@ class MessageParser(Generic[HeadT]):
 
     @property
     def started(self) -> bool:
-        """The next message has begun to arrive, but its head is not complete."""
-        return self._state is _HEAD and len(self._buffer) > self._position
+        """The next message has begun to arrive, but its head is not complete.
+
+        Blank lines in front of it, and half of one, are no beginning.
+        """
+        buffer, start = self._buffer, self._position
+        return (
+            self._state is _HEAD
+            and len(buffer) > start
+            and (len(buffer) > start + 1 or buffer[start] != _CR)
+        )
 
     @property
     def has_unparsed(self) -> bool:
