@@ -177,6 +177,29 @@ async def test_net_reset_and_destroy(pair: Pair) -> None:
     assert (error.code, error.syscall) == ("ECONNRESET", "read")
 
 
+@pytest.mark.parametrize("runtime", ["asyncio", "uvloop", "trio"])
+def test_net_reset_with_bytes_unread(runtime: str) -> None:
+    """The bytes that came before a reset are read, one by one, then its error."""
+    seen: list[Any] = []
+
+    async def main() -> None:
+        async with connected(high_water_mark=1) as (client, accepted):
+            accepted.pause()
+            client.write(b"abc")
+            client.reset_and_destroy()
+            await closed(client)
+            accepted.on("data", seen.append)
+            accepted.on("error", lambda error: seen.append(code_of(error)))
+            await closed(accepted.resume())
+
+    if runtime == "uvloop":
+        pytest.importorskip("uvloop")
+    backend = "trio" if runtime == "trio" else "asyncio"
+    options = {"use_uvloop": True} if runtime == "uvloop" else {}
+    net.run(main, backend=backend, backend_options=options)
+    assert seen == [b"a", b"b", b"c", "ECONNRESET"]
+
+
 async def test_net_reset_needs_tcp(tmp_path: Path) -> None:
     """On a Unix socket: ERR_INVALID_HANDLE_TYPE; unconnected: destroyed (X-080)."""
     async with net.create_server().listen(tmp_path / "s"):

@@ -23,6 +23,7 @@ from headrace.net._errors import SocketError
 from headrace.net._send_queue import MAX_PIECES, Chunk, SendQueue
 from headrace.net._state import SENDING, Sending, SendingMove, advance
 from headrace.net._transport import Holder, OnData, Transport
+from headrace.net._unwatched import is_libuv
 
 #: One receive buffer serves all connections of a loop: a callback copies what it keeps.
 #: benchmarks/net/bench_receive_buffer.py compares sizes.
@@ -63,11 +64,13 @@ class SocketTransport(Transport):
     __slots__ = (
         "_buffer",
         "_failure",
+        "_libuv",
         "_limit",
         "_local",
         "_queue",
         "_read_ended",
         "_remote",
+        "_reset",
         "_sending",
         "_socket",
         "_wanted",
@@ -91,6 +94,8 @@ class SocketTransport(Transport):
         self._wanted = False
         self._watched = False
         self._read_ended = False
+        self._reset: Exception | None = None  # found while there were bytes to read
+        self._libuv = is_libuv(loop)
         self._sending = _OPEN
         self._queue: SendQueue | None = None
         self._failure: Exception | None = None
@@ -130,12 +135,29 @@ class SocketTransport(Transport):
         if not size:
             self._end_reading()
             return
+        if self._libuv:
+            self._keep_watched()
         self.bytes_read += size
         if self.idle is not None:
             self.idle.touch()
         self.loop.deliver(self.holder._owner, self.on_data, self._buffer[:size])
 
+    def _keep_watched(self) -> None:
+        """Go on watching a socket that was reset with bytes unread.
+
+        libuv reports an error once and then stops. Asking takes the error away, so it
+        is kept, and watching anew works until the last byte.
+        """
+        number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number:
+            self._reset = SocketError.of(number, "read")
+            self.loop.unwatch_readable(self._socket)
+            self.loop.watch_readable(self._socket, self._readable)
+
     def _end_reading(self) -> None:
+        if self._reset is not None:
+            self.loop.deliver(self.holder._owner, self._lose, self._reset)
+            return
         self._read_ended = True
         self._unwatch_readable()
         self.loop.deliver(self.holder._owner, self.holder._transport_ended)
@@ -144,7 +166,8 @@ class SocketTransport(Transport):
 
     def _read_failed(self, error: OSError) -> None:
         # After a failed send the reset of the read side is only its echo.
-        cause = self._failure or SocketError.from_exception(error, "read")
+        cause = self._failure or self._reset
+        cause = cause or SocketError.from_exception(error, "read")
         self.loop.deliver(self.holder._owner, self._lose, cause)
 
     def _unwatch_readable(self) -> None:

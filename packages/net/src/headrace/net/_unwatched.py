@@ -1,10 +1,11 @@
-"""Accepting and connecting on a loop that cannot watch sockets.
+"""Accepting and connecting on a loop that cannot watch sockets; which loop can what.
 
 asyncio's proactor loop on Windows is one. There anyio's streams move the bytes, behind
 the same interface (`_anyio.py`), and tasks wait for connections.
 """
 
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from headrace.events.loop import Loop, Task
     from headrace.net._connect import Dial
 
+_LIBUV_KEY: Final = "headrace.net stands on libuv"
 _KEY: Final = "headrace.net can watch sockets"
 
 
@@ -44,6 +46,24 @@ def _try_to_watch(loop: "Loop") -> bool:
             return False
         loop.unwatch_readable(probe)
         return True
+
+
+def is_libuv(loop: "Loop") -> bool:
+    """Return whether the loop stands on libuv, as uvloop does."""
+    known: bool | None = loop.locals.get(_LIBUV_KEY)
+    if known is None:
+        known = loop.locals[_LIBUV_KEY] = _native_package() in ("uvloop", "winloop")
+    return known
+
+
+def _native_package() -> str | None:
+    """Return which package asyncio's running loop is from; None on trio."""
+    asyncio = sys.modules.get("asyncio")
+    try:
+        native = asyncio.get_running_loop() if asyncio is not None else None
+    except RuntimeError:
+        return None
+    return type(native).__module__.partition(".")[0]
 
 
 async def accept_forever(
