@@ -130,11 +130,12 @@ def test_started() -> None:
 
 
 def test_blank_lines_start_nothing() -> None:
-    """They are no part of a request."""
+    """They are no part of a request, and half of one is none either."""
     parser = RequestParser()
-    parser.receive(b"\r\n\r\n")
-    assert parser.next_event() is NEED_DATA
-    assert not parser.started
+    for sent, started in ((b"\r\n\r\n", False), (b"\r", False), (b"\nG", True)):
+        parser.receive(sent)
+        assert parser.next_event() is NEED_DATA
+        assert parser.started is started
 
 
 def test_an_error_is_final() -> None:
