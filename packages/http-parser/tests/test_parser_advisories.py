@@ -16,6 +16,7 @@ from headrace.http_parser import (
     EngineName,
     HTTPParserError,
     IllegalMoveError,
+    Limits,
     RequestHead,
     RequestParser,
     ResponseParser,
@@ -372,3 +373,23 @@ def test_cve_2023_38697_prefixes_of_numbers(engine: EngineName) -> None:
         data = CHUNKED + size + b"\r\nx\r\n0\r\n\r\n"
         assert refusal(engine, data) == "HPE_INVALID_CHUNK_SIZE"
     assert refusal(engine, CHUNKED + b"1;a\nb\r\nx\r\n") == "HPE_CR_EXPECTED"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"GET / HTTP/1.1\r\nX: ", CHUNKED + b"1;a=", CHUNKED + b"0\r\nX: "],
+    ids=["head", "chunk extension", "trailers"],
+)
+def test_limits_one_byte_at_a_time(engine: EngineName, start: bytes) -> None:
+    """What comes byte by byte is not searched from its beginning for each of them.
+
+    Twice the input costs at most 2.2 times the time ("Limits to hold").
+    """
+    limits = Limits(max_head_size=1 << 20, max_chunk_extensions_bytes=1 << 20)
+
+    def read(count: int) -> None:
+        parser = RequestParser(engine, limits=limits)
+        drip(parser, itertools.chain([start], itertools.repeat(b"x", count)))
+        assert parser.has_unparsed
+
+    assert ratio(lambda: read(100_000), lambda: read(50_000), 2.2) <= 2.2
