@@ -343,13 +343,26 @@ async def test_net_listen_reuse_port() -> None:
             assert port_of(second) == port_of(first)
 
 
+async def both_families() -> tuple[net.Server, net.Server]:
+    """Return an IPv6 and an IPv4 server on one port, which both families have free."""
+    for _ in range(20):
+        six, four = net.create_server(), net.create_server()
+        await six.listen(0, "::", ipv6_only=True)
+        try:
+            await four.listen(port_of(six), "0.0.0.0")
+        except OSError:  # somebody else listens there on IPv4
+            six.close()
+        else:
+            return six, four
+    raise AssertionError("no port was free on both")
+
+
 async def test_net_listen_ipv6_only() -> None:
     """`ipv6_only` leaves the IPv4 port to others (X-023)."""
     if not socket.has_dualstack_ipv6():
         pytest.skip("this system has no dual-stack IPv6")
-    six, four = net.create_server(), net.create_server()
-    await six.listen(0, "::", ipv6_only=True)
-    async with six, four.listen(port_of(six), "0.0.0.0"):
+    six, four = await both_families()
+    async with six, four:
         assert await accepts(six, port_of(six), "::1")
         assert await accepts(four, port_of(six), "127.0.0.1")
 
