@@ -1,7 +1,9 @@
 """How a connection ends: half-close, destroy, reset, and what pending writes hear."""
 
 import errno
+import gc
 import socket
+import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 from headrace import net
 from headrace.events import once
+from headrace.events.loop import checkpoint
 from headrace.net.testing import closed, connected, port_of, record, socket_pair
 from headrace.streams import finished
 
@@ -314,3 +317,22 @@ async def test_net_async_with_socket() -> None:
         with pytest.raises(ZeroDivisionError):
             await fail_inside(client)
         assert client.closed
+
+
+async def test_net_closed_sockets_need_no_garbage_collector() -> None:
+    """After ``close`` nothing refers in a circle to a socket, at either end."""
+    gc.collect()
+    gc.disable()
+    try:
+        ends: list[weakref.ref[net.Socket]] = []
+        async with connected() as (client, accepted):
+            ends += [weakref.ref(client), weakref.ref(accepted)]
+            accepted.resume()
+            client.end("x")
+            await closed(client.resume())
+            await closed(accepted)
+            del client, accepted
+        await checkpoint()
+        assert [end() for end in ends] == [None, None]
+    finally:
+        gc.enable()
