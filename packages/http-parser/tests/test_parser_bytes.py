@@ -46,7 +46,7 @@ def test_a_view_in_a_body_is_copied_once() -> None:
     parser = in_body(200_000)
     buffer = bytearray(b"x" * 65_536)
     parser.receive(memoryview(buffer))
-    kept = parser._buffer
+    kept = parser.buffer
     buffer[:] = bytes(65_536)
     event = parser.next_event()
     assert event is kept
@@ -102,7 +102,7 @@ def test_a_rest_does_not_hold_a_long_read() -> None:
     parser.receive(GET * 2000 + GET[:10])
     while parser.next_event() is not NEED_DATA:
         pass
-    assert len(parser._buffer) == 10
+    assert len(parser.buffer) == 10
 
 
 def test_empty_data() -> None:

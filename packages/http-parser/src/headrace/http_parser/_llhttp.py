@@ -1,5 +1,6 @@
 """The engine llhttp, the parser that Node itself uses, by way of httptools."""
 
+from types import SimpleNamespace
 from typing import Literal
 
 from httptools import HttpParserError, HttpRequestParser, HttpResponseParser
@@ -8,62 +9,62 @@ from headrace.http_parser._engine import disagreement
 from headrace.http_parser._limits import MAX_ENGINE_BYTES
 
 
-class _Sink:
-    """Takes the callbacks; apart from the engine, so that no references form a ring."""
-
-    __slots__ = ("complete", "pieces", "read_head")
-
-    def __init__(self) -> None:
-        self.read_head = False
-        self.complete = False
-        self.pieces: list[bytes] = []
-
-    def on_headers_complete(self) -> None:
-        self.read_head = True
-
-    def on_body(self, data: bytes) -> None:
-        self.pieces.append(data)
-
-    def on_message_complete(self) -> None:
-        self.complete = True
-
-
 class LlhttpEngine:
     """One llhttp parser for all messages of a connection."""
 
-    __slots__ = ("_kind", "_parser", "_sink", "_used")
+    __slots__ = (
+        "_content",
+        "_end_due",
+        "_head_due",
+        "_kind",
+        "_parser",
+        "_sink",
+        "_used",
+    )
 
     name = "llhttp"
 
     def __init__(self, reads: Literal["requests", "responses"]) -> None:
-        self._sink = _Sink()
+        # Each holds something until the parser is there. What the parser calls are the
+        # lists' own methods: functions of ours would cost as much as its work.
+        self._head_due = [True]
+        self._end_due = [True]
+        self._content: list[bytes] = []
+        self._sink = SimpleNamespace(
+            on_headers_complete=self._head_due.clear,
+            on_body=self._content.append,
+            on_message_complete=self._end_due.clear,
+        )
         self._kind = HttpRequestParser if reads == "requests" else HttpResponseParser
         self._parser = self._kind(self._sink)
         self._used = False  # has to be reset before the next head
 
     def read_head(self, head: bytes, has_body: bool | None) -> None:
         """Judge a head and get ready for its body."""
-        sink = self._sink
         if self._used:
-            self._kind.__init__(self._parser, sink)
+            self._kind.__init__(self._parser, self._sink)
         self._used = True
-        sink.read_head = sink.complete = False
+        head_due, end_due = self._head_due, self._end_due
+        if not head_due:
+            head_due.append(True)
+        if not end_due:
+            end_due.append(True)
         try:
             self._parser.feed_data(head)
         except HttpParserError as error:
             raise disagreement(self.name, str(error)) from error
-        if not sink.read_head:
+        if head_due:
             raise disagreement(self.name, "the head is not complete")
         if has_body is None:
             return
-        if sink.complete is has_body:
+        if (not end_due) is has_body:
             raise disagreement(self.name, "the body is framed in another way")
         self._used = has_body  # it will not see the end of a body of known length
 
     def decode(self, pieces: list[bytes]) -> bytes:
         """Return the content in some more bytes of a chunked body."""
         feed = self._parser.feed_data
-        content = self._sink.pieces
+        content = self._content
         try:
             for piece in pieces:
                 if len(piece) <= MAX_ENGINE_BYTES:
@@ -80,4 +81,4 @@ class LlhttpEngine:
 
     def is_complete(self) -> bool:
         """Tell whether the engine saw the end of a chunked body."""
-        return self._sink.complete
+        return not self._end_due

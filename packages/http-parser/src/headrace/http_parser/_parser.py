@@ -32,6 +32,9 @@ _CHUNK: Final = Move.CHUNK
 
 _CR: Final = 0x0D
 
+#: The state after the last byte of a body of known length.
+_WHOLE: Final = advance(State.FIXED, Move.FINISH)
+
 # Parts of the table for the moves of every message.
 _AFTER_HEAD: Final = moves_from(State.HEAD)
 _AFTER_END: Final = moves_from(State.COMPLETE)
@@ -44,7 +47,6 @@ class MessageParser(Generic[HeadT]):
 
     __slots__ = (
         "_after",
-        "_buffer",
         "_end",
         "_engine",
         "_error",
@@ -59,6 +61,7 @@ class MessageParser(Generic[HeadT]):
         "_scanner",
         "_section",
         "_state",
+        "buffer",
     )
 
     def __init__(
@@ -75,10 +78,10 @@ class MessageParser(Generic[HeadT]):
         self._max_head_size = limits.max_head_size
         self._max_count = limits.max_headers_count
         self._insecure = insecure
-        # Per connection. Bytes before `_position` are done with. The buffer is a
-        # `bytes` as it was received, or a `bytearray` once pieces had to be joined; it
-        # is empty when nothing is left of it.
-        self._buffer: bytes | bytearray = b""
+        # Per connection. Bytes before `_position` are done with.
+        #: What was received, to be read only: a `bytes` as it came, or a `bytearray`
+        #: once pieces had to be joined; empty when nothing is left to be parsed.
+        self.buffer: bytes | bytearray = b""
         self._position = 0
         self._state = state
         self._finished = False
@@ -107,7 +110,7 @@ class MessageParser(Generic[HeadT]):
 
         Blank lines in front of it, and half of one, are no beginning.
         """
-        buffer, start = self._buffer, self._position
+        buffer, start = self.buffer, self._position
         return (
             self._state is _HEAD
             and len(buffer) > start
@@ -121,10 +124,10 @@ class MessageParser(Generic[HeadT]):
         After the end of a response they belong to nobody: the connection must not be
         used for another request.
         """
-        return len(self._buffer) > self._position
+        return len(self.buffer) > self._position
 
     def __repr__(self) -> str:
-        unparsed = len(self._buffer) - self._position
+        unparsed = len(self.buffer) - self._position
         return (
             f"<{type(self).__name__} {self._state.name} engine={self.engine}"
             f" unparsed={unparsed}>"
@@ -132,18 +135,18 @@ class MessageParser(Generic[HeadT]):
 
     def receive(self, data: bytes | bytearray | memoryview) -> None:
         """Take what the peer sent; everything but `bytes` is copied."""
-        if not self._buffer:
-            self._buffer = data if type(data) is bytes else bytes(data)
+        if not self.buffer:
+            self.buffer = data if type(data) is bytes else bytes(data)
             return
         self._join(data)
 
     def _join(self, data: bytes | bytearray | memoryview) -> None:
         """Append to what is left of the buffer; costs as much as `data` is long."""
-        buffer = self._buffer
+        buffer = self.buffer
         if isinstance(buffer, bytearray):
             del buffer[: self._position]
         else:
-            self._buffer = buffer = bytearray(buffer[self._position :])
+            self.buffer = buffer = bytearray(buffer[self._position :])
         self._position = 0
         buffer += data
 
@@ -161,8 +164,8 @@ class MessageParser(Generic[HeadT]):
 
         After an upgrade or CONNECT these are the first bytes of the other protocol.
         """
-        leftover = bytes(self._buffer[self._position :])
-        self._buffer = b""
+        leftover = bytes(self.buffer[self._position :])
+        self.buffer = b""
         self._position = 0
         self._section.forget()
         return leftover
@@ -181,9 +184,12 @@ class MessageParser(Generic[HeadT]):
         try:
             state = self._state
             if state is _HEAD:
-                return self._read_head() if self._buffer else NEED_DATA
-            if state is _COMPLETE:
-                return self._read_end()
+                return self._read_head() if self.buffer else NEED_DATA
+            if state is _COMPLETE:  # `_read_end`, without a call
+                self._state = _AFTER_END[self._after]
+                end = self._end
+                self._end = END_OF_MESSAGE
+                return end
             if state is _FIXED:
                 return self._read_fixed()
             return self._read_other(state)
@@ -202,7 +208,7 @@ class MessageParser(Generic[HeadT]):
             raise self._error
         if state is State.CLOSED:
             # Blank lines after a message are tolerated, as before one.
-            if bytes(self._buffer[self._position :]).strip(b"\r\n"):
+            if bytes(self.buffer[self._position :]).strip(b"\r\n"):
                 raise HTTPParserError(
                     "HPE_CLOSED_CONNECTION", "Data after `Connection: close`"
                 )
@@ -224,29 +230,31 @@ class MessageParser(Generic[HeadT]):
 
         The bytes stay in the buffer, where an error needs them, up to `_pass_head`.
         """
-        buffer = self._buffer
+        buffer = self.buffer
         start = self._position
         if self._insecure:
             return self._find_odd_head(start)
-        end = buffer.find(b"\r\n\r\n", start + self._section.searched) + 4
+        self._head_end = end = (
+            buffer.find(b"\r\n\r\n", start + self._section.searched) + 4
+        )
         if end < 4:
             return None
-        self._head_end = end
-        return bytes(buffer[start:end])
+        head = buffer[start:end]
+        return head if type(head) is bytes else bytes(head)
 
     def _find_odd_head(self, start: int) -> bytes | None:
-        end = find_section_end(self._buffer, start + self._section.searched)
+        end = find_section_end(self.buffer, start + self._section.searched)
         if end < 0:
             return None
         self._head_end = end
-        return mend_head(bytes(self._buffer[start:end]))
+        return mend_head(bytes(self.buffer[start:end]))
 
     def _await_head(self) -> Signal:
         """Judge the part of a head that has come."""
-        if len(self._buffer) > self._position:
+        if len(self.buffer) > self._position:
             if self._position:
                 self._join(b"")  # do not hold a long read for the sake of its end
-            self._section.take_part(self._buffer, 0, mendable=self._insecure)
+            self._section.take_part(self.buffer, 0, mendable=self._insecure)
             return self._need_data()
         return NEED_DATA
 
@@ -256,15 +264,19 @@ class MessageParser(Generic[HeadT]):
             head = b""  # as when it comes in pieces, which cannot be mended
         self._section.refuse(head, too_long=too_long)
 
-    def _pass_head(self) -> None:
-        """Be done with the bytes up to `_head_end`."""
-        self._consume(self._head_end)
+    def _pass_head(self, end: int) -> None:
+        """Be done with the bytes up to `end`."""
+        if end == len(self.buffer):  # `_consume`, without a call
+            self.buffer = b""
+            self._position = 0
+        else:
+            self._position = end
         if self._section.seen:
             self._section.forget()
 
     def _consume(self, end: int) -> None:
-        if end == len(self._buffer):
-            self._buffer = b""
+        if end == len(self.buffer):
+            self.buffer = b""
             self._position = 0
         else:
             self._position = end
@@ -288,7 +300,7 @@ class MessageParser(Generic[HeadT]):
         return NEED_DATA
 
     def _read_fixed(self) -> bytes | Signal:
-        buffer = self._buffer
+        buffer = self.buffer
         if not buffer:
             return self._need_data()
         start = self._position
@@ -297,7 +309,7 @@ class MessageParser(Generic[HeadT]):
             # The usual case in a long body: one whole read, which `bytes` and the
             # slice return as the same object.
             data = bytes(buffer[start:])
-            self._buffer = b""
+            self.buffer = b""
             self._position = 0
         else:
             size = self._left
@@ -305,11 +317,11 @@ class MessageParser(Generic[HeadT]):
             self._position = start + size
         self._left -= size
         if not self._left:
-            self._state = advance(_FIXED, Move.FINISH)
+            self._state = _WHOLE
         return data
 
     def _read_until_close(self) -> bytes | EndOfMessage | Signal:
-        if self._buffer:
+        if self.buffer:
             return self.take_leftover()
         if not self._finished:
             return NEED_DATA
@@ -319,8 +331,8 @@ class MessageParser(Generic[HeadT]):
     def _read_chunked(self) -> bytes | EndOfMessage | Signal:
         scanner = self._scanner
         assert scanner is not None
-        while self._buffer:
-            end, pieces = scanner.scan(self._buffer, self._position)
+        while self.buffer:
+            end, pieces = scanner.scan(self.buffer, self._position)
             if not pieces:
                 if self._position:
                     self._join(b"")

@@ -35,13 +35,13 @@ from headrace.http_parser._messages import (
 )
 from headrace.http_parser._methods import METHOD_BY_BYTES
 from headrace.http_parser._parser import MessageParser
-from headrace.http_parser._state import Move, State
+from headrace.http_parser._state import Move, State, advance
 from headrace.http_parser._target import is_valid_target
 
-# request-line = method SP request-target SP HTTP-version, without its CRLF (RFC 9112
-# section 3).
+# request-line = method SP request-target SP HTTP-version (RFC 9112 section 3); the last
+# group is what follows it, with its CRLF.
 _REQUEST_LINE: Final = re.compile(
-    rb"(" + TOKEN_CHAR + rb"++) ([\x21-\x7e]++) HTTP/1\.([01])(?=\r\n)"
+    rb"(" + TOKEN_CHAR + rb"++) ([\x21-\x7e]++) HTTP/1\.([01])(\r\n.*+)", re.DOTALL
 )
 # All that follows: every field is preceded by a CRLF, which makes it easy to find.
 _FIELDS: Final = re.compile(rb"\r\n" + FIELD_LINES + rb"\r\n")
@@ -53,6 +53,11 @@ _AGAIN: Final = Move.AGAIN
 _CLOSE: Final = Move.CLOSE
 _CHUNK: Final = Move.CHUNK
 _EMPTY: Final = Move.EMPTY
+
+#: The state after a head without a body.
+_BODILESS: Final = advance(State.HEAD, Move.EMPTY)
+
+_SLASH: Final = 0x2F
 
 # What the fields of a request say: to users, about what follows the head, and whether
 # every engine reads such fields in the same way.
@@ -182,14 +187,14 @@ class RequestParser(MessageParser[RequestHead]):
     def _read_head(self) -> RequestHead | Signal:
         raw = self._find_head()
         line = raw and _REQUEST_LINE.match(raw)
-        size = self._head_end - self._position
-        if not raw or not line or size > self._max_head_size:
+        end = self._head_end
+        if not raw or not line or end - self._position > self._max_head_size:
             return self._read_odd_head(raw)
-        name, target, minor = line.groups()
+        name, target, minor, fields = line.groups()
         method = METHOD_BY_BYTES.get(name)
-        if method is None or not is_valid_target(method, target):
+        is_path = target[0] == _SLASH and method != "CONNECT"
+        if method is None or not (is_path or is_valid_target(method, target)):
             self._refuse_head(raw)
-        fields = raw[line.end() :]
         reading = self._reading
         if reading is None or fields != self._fields or minor != self._minor:
             reading = self._read_new_fields(raw, fields, minor)
@@ -197,17 +202,20 @@ class RequestParser(MessageParser[RequestHead]):
         head = RequestHead(raw, self._max_count, method, target.decode(), facts)
         # Also when only the request line is new: a second opinion that is not asked
         # each time is none. Targets of other forms are read in many ways.
-        if not plain or not target.startswith(b"/"):
+        if not (plain and is_path):
             raw = plain_head(b"POST / HTTP/1.1", raw, head.content_length, head.chunked)
         self._engine.read_head(raw, body is not _EMPTY)
-        self._pass_head()
+        self._pass_head(end)
         self._blank_bytes = 0
         self._after = _AGAIN if head.keep_alive else _CLOSE
         if head.upgrade or method == "CONNECT":
             head.upgrade = True
             self._undecided = head, body
             body = Move.ASK
-        self._enter_body(body, head.content_length)
+        if body is _EMPTY:
+            self._state = _BODILESS
+        else:
+            self._enter_body(body, head.content_length)
         return head
 
     def _read_odd_head(self, raw: bytes | None) -> RequestHead | Signal:
@@ -234,16 +242,15 @@ class RequestParser(MessageParser[RequestHead]):
     def _skip_blank_lines(self) -> bool:
         """Be done with blank lines in front of a request (RFC 9112 section 2.2)."""
         start = self._position
-        match = _BLANK_LINES.match(self._buffer, start)
+        match = _BLANK_LINES.match(self.buffer, start)
         end = match.end() if match else start
         if self._insecure:
-            while (line_end := blank_line_end(self._buffer, end)) > end:
+            while (line_end := blank_line_end(self.buffer, end)) > end:
                 end = line_end
         if end == start:
             return False
         self._blank_bytes += end - start
         if self._blank_bytes > self._limits.max_leading_crlf_bytes:
             raise HTTPParserError("HPE_HEADER_OVERFLOW", "Too many blank lines")
-        self._head_end = end
-        self._pass_head()
+        self._pass_head(end)
         return True

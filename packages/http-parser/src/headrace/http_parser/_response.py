@@ -118,7 +118,7 @@ class ResponseParser(MessageParser[ResponseHead]):
             int(status),
             phrase.decode("latin-1"),
         )
-        self._pass_head()
+        self._pass_head(self._head_end)
         return head
 
     def _read_fields(
