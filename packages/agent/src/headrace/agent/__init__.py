@@ -13,7 +13,7 @@ from headrace.agent._errors import (
     UnknownOptionError,
 )
 from headrace.agent._lease import Lease
-from headrace.agent._options import AgentOptions, ConnectOptions
+from headrace.agent._options import AgentOptions, ConnectOptions, FrozenOptions
 from headrace.agent._protocols import ConnectionCallback, PooledRequest
 from headrace.agent._version import __version__
 
@@ -24,6 +24,7 @@ __all__ = [
     "AgentOptions",
     "ConnectOptions",
     "ConnectionCallback",
+    "FrozenOptions",
     "InvalidArgTypeError",
     "InvalidArgValueError",
     "InvalidReturnValueError",

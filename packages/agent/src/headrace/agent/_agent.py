@@ -11,6 +11,7 @@ from headrace.agent._lease import Lease
 from headrace.agent._loop_pool import LoopPool
 from headrace.agent._options import (
     OPTION_NAMES,
+    FrozenOptions,
     check_count,
     check_duration,
     check_flag,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Agent"]
 
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_NOTHING: Final[Mapping[str, Any]] = FrozenOptions()
 # Bounded, and emptied when full: a crawler asks for many places once each.
 _ROUTES_MAX: Final = 256
 
@@ -129,7 +130,7 @@ class Agent(AgentEvents):
         Args:
             request: Who wants it.
             options: How to connect; at least those that `get_name` and
-                `create_connection` look at.
+                `create_connection` look at. The same `FrozenOptions` again cost less.
 
         Raises:
             RequestPendingError: If the request has been added before and waits still.
@@ -146,14 +147,14 @@ class Agent(AgentEvents):
         """Return the options with the agent's own, and their name.
 
         Options that cannot change are looked at once: who asks for the same place
-        again and again passes one `MappingProxyType`.
+        again and again passes one `FrozenOptions`.
         """
         known = self._routes.get(id(options))
         if known is not None and known[0] is options:
             return known[1], known[2]
         together = {**options, **self._connect_options}
         name = self.get_name(together)
-        if type(options) is MappingProxyType and self._names_are_stable:
+        if type(options) is FrozenOptions and self._names_are_stable:
             if len(self._routes) >= _ROUTES_MAX:
                 self._routes.clear()
             self._routes[id(options)] = (options, together, name)

@@ -7,7 +7,7 @@ and an unknown name raises (H-002).
 import math
 import os
 from collections.abc import Callable, Mapping, Set
-from typing import Any, Final, TypedDict
+from typing import Any, Final, Never, TypedDict
 
 from headrace.agent._errors import (
     InvalidArgTypeError,
@@ -21,6 +21,7 @@ __all__ = [
     "OPTION_NAMES",
     "AgentOptions",
     "ConnectOptions",
+    "FrozenOptions",
     "connect_options",
     "merge",
 ]
@@ -59,6 +60,22 @@ class AgentOptions(ConnectOptions, total=False):
     max_total_sockets: float
     scheduling: str
     agent_keep_alive_timeout_buffer: float
+
+
+class FrozenOptions(dict[str, Any]):
+    """Options that never change: a copy of the mapping or the pairs it is made from.
+
+    An `Agent` looks at the same object once, however often it is asked for a socket.
+    A `types.MappingProxyType` would not do: who has the mapping below can change it.
+    """
+
+    __slots__ = ()
+
+    def _refuse(self, *args: object, **keywords: object) -> Never:
+        raise TypeError("these options cannot be changed")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
 
 
 CONNECT_OPTION_NAMES: Final = frozenset(ConnectOptions.__annotations__)

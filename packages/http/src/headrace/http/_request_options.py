@@ -12,10 +12,10 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from math import inf
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
 from urllib.parse import unquote
 
+from headrace.agent import FrozenOptions
 from headrace.http._errors import (
     BadPortError,
     InvalidArgTypeError,
@@ -28,6 +28,9 @@ from headrace.http._errors import (
     UnknownOptionError,
 )
 from headrace.http._headers import Fields, Headers, check_text, is_token
+
+if TYPE_CHECKING:
+    from headrace.http_parser import EngineName
 
 Callback = Callable[..., object]
 
@@ -88,6 +91,7 @@ class RequestOptions(ConnectOptions, total=False):
     max_header_size: int | None
     max_headers_count: int | None
     insecure_http_parser: bool | None
+    engine: EngineName | None
     join_duplicate_headers: bool | None
 
 
@@ -212,7 +216,7 @@ class Target:
         self.protocol = protocol
         self.host = host
         self.path = path
-        self.connect: Mapping[str, Any] = MappingProxyType(connect)
+        self.connect: Mapping[str, Any] = FrozenOptions(connect)
         self.authority = authority
         self.fields: Fields = {}
         self.heads: dict[bool, bytes] = {}
