@@ -304,3 +304,21 @@ def test_a_parser_is_in_no_ring_of_references(engine: EngineName) -> None:
         assert gone() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("data", [b"SSH-2.0-x", b"<html>", b"HTML", b"h"])
+def test_what_is_no_http_is_refused_by_its_first_bytes(data: bytes) -> None:
+    """The end of a line may never come (H-130)."""
+    parser = ResponseParser()
+    parser.expect("GET")
+    parser.receive(data)
+    assert fault(parser).code == "HPE_INVALID_CONSTANT"
+
+
+def test_the_beginning_of_a_response_may_come_in_pieces() -> None:
+    """Half of the version is no fault (H-130)."""
+    parser = ResponseParser()
+    parser.expect("GET")
+    for piece in (b"H", b"TT", b"P/", b"1.1", b" 204", b" x\r\n"):
+        parser.receive(piece)
+        assert parser.next_event() is NEED_DATA

@@ -41,6 +41,9 @@ _HEAD: Final = re.compile(
     + rb"\r\n"
 )
 
+# Of a status line, "HTTP/".
+_BEGINNING: Final = 5
+
 # Members of an Enum are slow to look up on the hot path (Python 3.11).
 _CHUNK: Final = Move.CHUNK
 _FLOW: Final = Move.FLOW
@@ -107,6 +110,8 @@ class ResponseParser(MessageParser[ResponseHead]):
     def _read_head(self) -> ResponseHead | Signal:
         raw = self._find_head()
         if raw is None:
+            if self._section.seen < _BEGINNING and not self._insecure:
+                self._check_beginning()
             return self._await_head()
         match = _HEAD.fullmatch(raw)
         if not match or self._head_end - self._position > self._max_head_size:
@@ -120,6 +125,16 @@ class ResponseParser(MessageParser[ResponseHead]):
         )
         self._pass_head(self._head_end)
         return head
+
+    def _check_beginning(self) -> None:
+        """Refuse what is no HTTP by its first bytes: a line end may never come.
+
+        Raises:
+            HTTPParserError: ``HPE_INVALID_CONSTANT``.
+        """
+        start = self._position
+        line, *_ = bytes(self._buffer[start : start + _BEGINNING]).splitlines() or [b""]
+        check_status_line(line, False)
 
     def _read_fields(
         self, raw: bytes, http_version: str, status: int, phrase: str
