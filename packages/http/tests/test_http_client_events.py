@@ -20,6 +20,10 @@ from headrace.http.testing import (
     stays,
 )
 
+CHUNKED = (
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nchunk\r\n0\r\n\r\n"
+)
+
 _OF_REQUEST = ("abort", "socket", "finish", "response", "error", "close")
 _OF_RESPONSE = ("aborted", "end", "error", "close")
 
@@ -402,3 +406,50 @@ def test_a_listener_that_raises_does_not_stop_the_exchange(backend: str) -> None
     with pytest.raises(KeyError):
         http.run(main, backend=backend)
     assert events == ["end", "close"]
+
+
+@pytest.mark.parametrize("answer", [ok(b"whole"), ok(b"half")[:-2]])
+async def test_abort_inside_response_shows_no_data(answer: bytes) -> None:
+    """Data that have come with the head are discarded, too (H-083)."""
+    async with HostileServer(stays(answer)) as server:
+        request = http.get(server.url(), agent=http.Agent())
+        journal = Journal(request)
+
+        def abort(response: http.IncomingMessage) -> None:
+            response.on("data", lambda chunk: journal.append("data"))
+            request.abort()
+
+        request.on("response", abort)
+        await journal.done("res close")
+    assert journal[3:] == ["abort", "res aborted", "res error", "close", "res close"]
+
+
+@pytest.mark.parametrize("abort", [True, False])
+@pytest.mark.parametrize("answer", [ok(b"whole"), CHUNKED])
+async def test_given_up_inside_end(answer: bytes, abort: bool) -> None:
+    """Complete is complete: each close once, and the socket is used again (H-083)."""
+    async with HostileServer(stays(answer, answer)) as server:
+        async with http.Agent(keep_alive=True) as agent:
+            request = http.get(server.url(), agent=agent)
+            journal = Journal(request)
+            give_up = request.abort if abort else request.destroy
+            request.on("response", lambda response: response.on("end", give_up))
+            await journal.done("res close")
+            assert [each for each in journal if each != "abort"] == [
+                *("socket", "finish", "response", "res end", "close", "res close")
+            ]
+            await (await http.get(server.url(), agent=agent)).body()
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("surplus", [ok(b"second"), b"\r\n"])
+async def test_bytes_behind_the_answer_change_no_order(surplus: bytes) -> None:
+    """The socket is cut; the first answer ends as always (H-071, H-073)."""
+    async with (
+        HostileServer(stays(ok(b"first") + surplus)) as server,
+        http.Agent(keep_alive=True) as agent,
+    ):
+        journal = Journal(http.get(server.url(), agent=agent))
+        await journal.done("res close")
+        assert agent.total_socket_count == 0
+    assert journal[2:] == ["response", "res end", "close", "res close"]

@@ -6,21 +6,25 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from headrace import agent
 from headrace.http._proxy import Proxies
+from headrace.http_parser import ResponseParser
 from headrace.net import connect_tls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Set
     from typing import Unpack
 
+    from headrace.http_parser import EngineName
+
 
 class AgentOptions(agent.AgentOptions, total=False):
     """Options of an `Agent`."""
 
     proxy_env: Mapping[str, str] | None
+    engine: EngineName
 
 
 _NOTHING: Final[Mapping[str, Any]] = {}
-_NAMES: Final = agent.Agent.option_names | {"proxy_env"}
+_NAMES: Final = agent.Agent.option_names | {"engine", "proxy_env"}
 
 
 class Agent(agent.Agent):
@@ -31,6 +35,11 @@ class Agent(agent.Agent):
         **keywords: As for `headrace.agent.Agent`, and `proxy_env`: a mapping such as
             `os.environ`, whose ``HTTP_PROXY``, ``HTTPS_PROXY`` and ``NO_PROXY`` say
             which requests go through a proxy (X-064). Without it none does.
+            `engine`: the parser's: ``"llhttp"``, ``"h11"``, or ``"auto"`` (default),
+            what the environment says, else the fastest that is installed.
+
+    Raises:
+        EngineChoiceError: If the engine does not exist or is not installed.
 
     Source: H-090 to H-104, X-057 to X-064, X-069, X-070.
     """
@@ -48,7 +57,12 @@ class Agent(agent.Agent):
     ) -> None:
         given = {**(options or {}), **keywords}
         environment = given.pop("proxy_env", None)
+        engine = given.pop("engine", None)
         super().__init__(given)
+        #: The engine of its sockets' parsers; a request's own goes first.
+        self.engine: EngineName = "auto" if engine is None else engine
+        if engine is not None:
+            ResponseParser(self.engine)  # one that is not there is told at once
         #: Which requests go through a proxy; None: no request does.
         self.proxies = None if environment is None else Proxies(environment)
 

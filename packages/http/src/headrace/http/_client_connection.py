@@ -25,6 +25,7 @@ from headrace.http_parser import (
     MAX_HEADERS_COUNT,
     NEED_DATA,
     EndOfMessage,
+    EngineName,
     HTTPParserError,
     ResponseHead,
     ResponseParser,
@@ -51,10 +52,19 @@ class ParserSettings(NamedTuple):
     max_header_size: int = MAX_HEADER_SIZE
     max_headers_count: int = MAX_HEADERS_COUNT
     insecure: bool = False
+    engine: EngineName = "auto"
 
-    def make_parser(self) -> ResponseParser:
-        """Return a parser with these settings."""
+    def make_parser(self, engine: EngineName = "auto") -> ResponseParser:
+        """Return a parser with these settings.
+
+        Args:
+            engine: What "auto" is here.
+
+        Raises:
+            EngineChoiceError: If the engine does not exist or is not installed.
+        """
         return ResponseParser(
+            engine if self.engine == "auto" else self.engine,
             max_head_size=self.max_header_size,
             max_headers_count=self.max_headers_count,
             insecure=self.insecure,
@@ -95,8 +105,8 @@ class ClientConnection(Wire):
         super().__init__(carrier, loop)
         # Of the socket.
         self.net_socket = net_socket
-        self.parser = DEFAULT_SETTINGS.make_parser()
-        self._settings = DEFAULT_SETTINGS
+        self._settings: ParserSettings | None = None  # until the first exchange
+        self.parser: ResponseParser
         #: How many exchanges have begun here.
         self.exchanges = 0
         self._hint: float | None = None
@@ -145,8 +155,8 @@ class ClientConnection(Wire):
         self._discarding = False
         self._interims = 0
         if request._parser_settings is not self._settings:
-            self._settings = request._parser_settings
-            self.parser = self._settings.make_parser()
+            settings = self._settings = request._parser_settings
+            self.parser = settings.make_parser(getattr(request.agent, "engine", "auto"))
         if not self.is_connected:
             self._blocked = True
             secure = isinstance(net_socket, TLSSocket)
@@ -325,12 +335,18 @@ class ClientConnection(Wire):
         if not response.push(data) and self.request is not None:
             self._wait_for_reader(self.request, response)
 
+    def discard(self) -> None:
+        """Show nothing more of the body that is arriving."""
+        self._discarding = True
+        if self._response is not None:
+            self._response._discard_whole()
+
     def _on_end(self, end: EndOfMessage) -> None:
         self._received = True
         response, request = self._response, self.request
         surplus = self.parser.has_unparsed
         try:
-            if response is not None and request is not None:
+            if response is not None and request is not None and not request._gone:
                 if end is not END_OF_MESSAGE:
                     response._raw_trailers = end.raw_trailers
                 response._complete()
@@ -428,6 +444,9 @@ class ClientConnection(Wire):
     def connection_lost(self, error: Exception | None) -> None:
         """Tell the request that runs here, if any (H-071)."""
         self.net_socket.__dict__.pop(_KEY, None)
+        if self.request is not None and self.request._ends_by_itself():
+            self.lose(error)
+            return
         request, self.request = self.request, None
         self._forget_response()
         self.lose(error)

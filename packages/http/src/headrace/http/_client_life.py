@@ -44,6 +44,7 @@ _finished: Final = channel("http.client.response.finish")
 
 # Members of an Enum are slow to look up on the hot path (Python 3.11).
 _WAITING: Final = Exchange.WAITING
+_READING: Final = Exchange.READING
 _DONE: Final = Exchange.DONE
 _SOCKET: Final = Move.SOCKET
 _HEAD: Final = Move.HEAD
@@ -396,6 +397,20 @@ class RequestLife(ClientRequestEvents):
             aborted.__cause__ = error
             break_off(self.response, aborted)
 
+    def _ends_by_itself(self) -> bool:
+        """Tell whether all that is missing is that the listeners hear of the end.
+
+        Then the loss of the socket changes nothing, not even the order of events.
+        """
+        response = self.response
+        return (
+            self._exchange is _READING
+            and response is not None
+            and response.complete
+            and bool(response.readable_flowing)
+            and not response.destroyed
+        )
+
     def _answer_dropped(self) -> None:
         """Take note that the user destroyed the response before its end."""
         if self._exchange not in OVER:
@@ -440,6 +455,8 @@ class RequestLife(ClientRequestEvents):
             within: The response's error, by default ``aborted``, if it has.
         """
         state, connection = self._exchange, self._client_connection
+        if state is _READING and self.response and self.response.readable_ended:
+            return  # a listener of ``end`` is at work, behind which all is over
         if state is Exchange.WAITING:
             self._failed(before)
             self._leave_queue()
@@ -463,6 +480,8 @@ class RequestLife(ClientRequestEvents):
         self._gone = self._gone or self._exchange not in OVER
         if self._exchange is Exchange.WAITING:
             self._leave_queue()
+        elif self._client_connection is not None:
+            self._client_connection.discard()
         self._next_tick(self._abort_now)
 
     def _abort_now(self) -> None:

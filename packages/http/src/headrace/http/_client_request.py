@@ -189,11 +189,14 @@ class ClientRequest(RequestLife):
             "max_header_size": given.get("max_header_size"),
             "max_headers_count": given.get("max_headers_count"),
             "insecure": given.get("insecure_http_parser"),
+            "engine": given.get("engine"),
         }
         if any(value is not None for value in parser.values()):
             self._parser_settings = ParserSettings(
                 **{name: value for name, value in parser.items() if value is not None}
             )
+            if "engine" in given:
+                self._parser_settings.make_parser()  # one that is not there raises now
         for name in (
             "reject_non_standard_body_writes",
             "retry_stale",

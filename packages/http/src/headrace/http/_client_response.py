@@ -76,6 +76,10 @@ class ClientResponse(IncomingMessage):
         self._whole = _KEPT
         self._whole_body = body
 
+    def _discard_whole(self) -> None:
+        """Forget a body that was kept: nobody is to see it any more."""
+        self._whole_body = b""
+
     def _complete(self) -> None:
         """Take note that the message has arrived to its end."""
         if self._whole:
@@ -134,6 +138,8 @@ class ClientResponse(IncomingMessage):
 
     def _be_over(self) -> None:
         """Do what `destroy` does with a complete message: tell the source, close."""
+        if self._life is not _OPEN:
+            return  # a listener of ``end`` has destroyed it
         source, self._source = self._source, None
         if source is not None:
             source.message_over(self)

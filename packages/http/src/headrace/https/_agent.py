@@ -182,8 +182,9 @@ class Agent(PlainAgent):
     def _agent_for(self, proxy: Proxy) -> PlainAgent:
         """Return an agent that connects to the proxy itself."""
         if not proxy.secure:
-            return _ProxyAgent()
-        return Agent({name: self._connect_options[name] for name in self._tls_given()})
+            return _ProxyAgent(engine=self.engine)
+        given = {name: self._connect_options[name] for name in self._tls_given()}
+        return Agent(given, engine=self.engine)
 
     def _tls_given(self) -> Set[str]:
         return _NAMES & self._connect_options.keys()
