@@ -18,7 +18,7 @@ from headrace.http._carrier import Carrier, DuplexCarrier
 from headrace.http._client_response import ClientResponse
 from headrace.http._errors import BodyDiscardedError, TooManyInterimError
 from headrace.http._header_queue import SENT
-from headrace.http._wire import Wire
+from headrace.http._wire import PARSER, TICK, Wire
 from headrace.http_parser import (
     END_OF_MESSAGE,
     MAX_HEADER_SIZE,
@@ -83,7 +83,6 @@ class ClientConnection(Wire):
         "_hint_text",
         "_hold",
         "_interims",
-        "_parsing",
         "_peer_ended",
         "_received",
         "_response",
@@ -113,7 +112,6 @@ class ClientConnection(Wire):
         self._hint_text: str | None = None
         self.is_connected = is_ready(net_socket)
         self._peer_ended = False
-        self._parsing = False
         self.owner = None
         # Of the exchange.
         self.request: RequestLife | None = None
@@ -174,7 +172,7 @@ class ClientConnection(Wire):
 
     def send_held(self, request: RequestLife) -> None:
         """Send what a request has held back until it got its socket."""
-        self._flush_due = True  # at once: nothing more is written in this tick
+        self._flush_due = TICK  # at once: nothing more is written in this tick
         held, callbacks = request._held, request._held_callbacks
         if held and callbacks and not self._queue and not self._callbacks:
             request._wire = self
@@ -248,6 +246,8 @@ class ClientConnection(Wire):
                     self.loop.report(error, self._response, self.owner)
         finally:
             self._parsing = False
+            if self._flush_due == PARSER:
+                self._flush()
 
     def _deliver_events(self) -> bool:
         """Deliver events; return whether there may be more."""

@@ -24,10 +24,11 @@ from headrace.http._ending import (
     SWITCHING,
     EndingConnection,
 )
-from headrace.http._exchange import MOVES, Exchange, Move, Service
+from headrace.http._exchange import Exchange, Move, Service, moves_by
 from headrace.http._outgoing import HIGH_WATER_MARK
 from headrace.http._server_response import CLOSE_LINE
 from headrace.http._switch import Switch
+from headrace.http._wire import PARSER
 from headrace.http_parser import (
     END_OF_MESSAGE,
     EndOfMessage,
@@ -43,8 +44,9 @@ if TYPE_CHECKING:
 _SERVING: Final = Service.SERVING
 _DRAINING: Final = Exchange.DRAINING
 _DONE: Final = Exchange.DONE
-_REQUEST_ENDED: Final = Move.REQUEST_ENDED
-_RESPONSE_ENDED: Final = Move.RESPONSE_ENDED
+# Parts of the table for the moves of every exchange.
+_REQUEST_ENDED: Final = moves_by(Move.REQUEST_ENDED)
+_RESPONSE_ENDED: Final = moves_by(Move.RESPONSE_ENDED)
 
 # Diagnostics (X-099).
 _REQUEST_STARTED: Final = channel("http.server.request.start")
@@ -70,24 +72,26 @@ class ServerConnection(EndingConnection):
             return
         self._parse()
         # A request that has come whole needs no clock; nearly all have.
-        if not self._clock_runs and (self._receiving is not None or parser.started):
-            self._start_clock()
+        if (self._receiving is not None or parser.buffer) and not self._clock_runs:
+            self._watch_arrival()
 
     def _parse(self) -> None:
         """Deliver what is parsed until more bytes are needed or somebody must wait."""
         if self._parsing:
             return
         self._parsing = True
-        next_event = self.parser.next_event
+        parser = self.parser
         try:
             while not self._hold:
                 try:
-                    event = next_event()
+                    event = parser.next_event()
                     kind = type(event)
                     if kind is RequestHead:
                         self._on_head(event)  # type: ignore[arg-type]
                     elif kind is EndOfMessage:
                         self._on_end(event)  # type: ignore[arg-type]
+                        if not parser.buffer:
+                            break
                     elif kind is bytes:
                         self._on_body(event)  # type: ignore[arg-type]
                     else:  # NEED_DATA or PAUSED
@@ -98,6 +102,13 @@ class ServerConnection(EndingConnection):
                     self.take_exception(error, self)
         finally:
             self._parsing = False
+            if self._flush_due == PARSER:
+                self._flush()
+
+    def _watch_arrival(self) -> None:
+        """Start the clock of a request that has arrived in part."""
+        if self._receiving is not None or self.parser.started:
+            self._start_clock()
 
     def _on_head(self, head: RequestHead) -> None:
         server = self.server
@@ -124,7 +135,8 @@ class ServerConnection(EndingConnection):
         response = server.server_response_class(request, self)
         response._owner = self
         response._keep = head.keep_alive
-        response._to_1_1 = head.http_version == "1.1"
+        if head.http_version != "1.1":
+            response._to_1_1 = False
         if self._has_message_options:
             self._give_options(request, response)
         if not exchanges:
@@ -234,9 +246,8 @@ class ServerConnection(EndingConnection):
         self._receiving = None
         self._clock_runs = False
         self.deadline = inf
-        state = response._exchange = MOVES[response._exchange, _REQUEST_ENDED]
-        trailers = None if end is END_OF_MESSAGE else end.raw_trailers
-        response.req._finish(trailers)
+        state = response._exchange = _REQUEST_ENDED[response._exchange]
+        response.req._finish(None if end is END_OF_MESSAGE else end.raw_trailers)
         if state is _DONE:
             self._exchange_done(response)
             return
@@ -272,12 +283,13 @@ class ServerConnection(EndingConnection):
         self._parse()
         if self._peer_ended and not self._hold:
             self._parse_eof()
-        elif not self._clock_runs and (self._receiving or self.parser.started):
-            self._start_clock()
+        elif not self._clock_runs:
+            self._watch_arrival()
 
     def eof_received(self) -> None:
         """Take note that the client sends no more; its answers still go out (H-129)."""
         self._peer_ended = True
+        self.usual_promise = None
         if not self._hold:
             self._parse_eof()
 
@@ -334,7 +346,7 @@ class ServerConnection(EndingConnection):
 
     def response_finished(self, response: ServerResponse) -> None:
         """Go on after a response that is wholly with the operating system."""
-        state = response._exchange = MOVES[response._exchange, _RESPONSE_ENDED]
+        state = response._exchange = _RESPONSE_ENDED[response._exchange]
         if _RESPONSE_FINISHED.has_subscribers:
             _RESPONSE_FINISHED.publish(self._message(response))
         if state is _DONE or not response._keep:
@@ -373,22 +385,27 @@ class ServerConnection(EndingConnection):
     def _rest(self) -> None:
         """Wait for the next request, or close if there will be none."""
         server = self.server
-        if self._service is not _SERVING:
-            if self._service is Service.CLOSING:
-                self._say_farewell()
-        elif self._switch is not None:
+        if self._service is not _SERVING or self._switch is not None:
+            self._leave()
+            return
+        if self._peer_ended or not server.accepts_more:
+            self._end()
+            return
+        if self._hold:
+            self._go_on(QUEUE_FULL)
+        if self._timeout_changed:
+            self._restore_timeout()
+        if self.parser.buffer and self.parser.started:
+            self._start_clock()
+        elif self._idle_time:
+            self.deadline = deadline = self.loop.time() + self._idle_time
+            if deadline <= self._deadlines.covered:
+                self._deadlines.watch(deadline)
+
+    def _leave(self) -> None:
+        """Go on to the last reply, or out of HTTP: the answers before it are out."""
+        if self._service is Service.CLOSING:
+            self._say_farewell()
+        elif self._service is _SERVING and self._switch is not None:
             self._go_on(SWITCHING)
             self._switch.start()
-        elif self._peer_ended or not server.accepts_more:
-            self._end()
-        else:
-            if self._hold:
-                self._go_on(QUEUE_FULL)
-            if self._timeout_changed:
-                self._restore_timeout()
-            if self.parser.started:
-                self._start_clock()
-            elif server.keep_alive_timeout:
-                idle = server.keep_alive_timeout + server.keep_alive_timeout_buffer
-                self.deadline = deadline = self.loop.time() + idle
-                self._deadlines.watch(deadline)

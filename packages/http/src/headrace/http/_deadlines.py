@@ -33,18 +33,18 @@ class Watched(Owner, Protocol):
 class Deadlines:
     """One timer for the earliest deadline of many connections."""
 
-    __slots__ = ("_armed_for", "_connections", "_timer", "loop")
+    __slots__ = ("_connections", "_timer", "covered", "loop")
 
     def __init__(self, loop: Loop, connections: Iterable[Watched]) -> None:
         self.loop = loop
         self._connections = connections
         self._timer: Timer | None = None
-        self._armed_for = inf
+        #: For deadlines later than this the timer need not be told of them.
+        self.covered = inf
 
     def watch(self, deadline: float) -> None:
         """See to it that the timer fires when `deadline` has passed."""
-        # The timer was rounded up: a deadline in the same grain changes nothing.
-        if deadline <= self._armed_for - GRAIN:
+        if deadline <= self.covered:
             self._arm(deadline)
 
     def stop(self) -> None:
@@ -52,7 +52,7 @@ class Deadlines:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._armed_for = inf
+        self.covered = inf
 
     def _arm(self, deadline: float) -> None:
         self.stop()
@@ -61,7 +61,8 @@ class Deadlines:
         # Rounded up, so that deadlines close to one another share a wake-up.
         at = ceil(deadline / GRAIN) * GRAIN
         delay = max(at - self.loop.time(), 0.0)
-        self._armed_for = at
+        # The timer was rounded up: a deadline in the same grain changes nothing.
+        self.covered = at - GRAIN
         # Nobody's: it would keep the connection alive that happens to be served now.
         owner, self.loop.owner = self.loop.owner, None
         self._timer = self.loop.call_later(delay, self._fire)
@@ -70,7 +71,7 @@ class Deadlines:
 
     def _fire(self) -> None:
         self._timer = None
-        self._armed_for = inf
+        self.covered = inf
         now = self.loop.time()
         for connection in list(self._connections):
             if connection.deadline <= now:

@@ -69,8 +69,8 @@ class EndingConnection(Wire):
         "_has_message_options",
         "_hold",
         "_idle_promise",
+        "_idle_time",
         "_is_dumping",
-        "_parsing",
         "_peer_ended",
         "_receiving",
         "_request_deadline",
@@ -83,6 +83,7 @@ class EndingConnection(Wire):
         "net_socket",
         "parser",
         "server",
+        "usual_promise",
     )
 
     def __init__(
@@ -101,7 +102,6 @@ class EndingConnection(Wire):
         self._service = _SERVING
         self._requests = 0
         self._hold = 0
-        self._parsing = False
         self._peer_ended = False
         self._farewell: bytes | None = None  # a last reply without a request
         # Of the exchanges: the oldest unfinished one is in front.
@@ -112,8 +112,18 @@ class EndingConnection(Wire):
         self._discarded = 0
         self._switch: Switch | None = None
         self._idle_promise = server.keep_alive_lines()
+        #: The header lines about the connection for an answer that keeps it, while
+        #: that is all there is to say; None when `promise` has to decide.
+        self.usual_promise: str | None = None
+        if server.accepts_more and not server.max_requests_per_socket:
+            self.usual_promise = self._idle_promise
         # Of time: a silent new connection counts as a head that does not arrive.
         self._deadlines = server.deadlines
+        self._idle_time = 0.0
+        if server.keep_alive_timeout:
+            self._idle_time = (
+                server.keep_alive_timeout + server.keep_alive_timeout_buffer
+            )
         self._timeout_changed = False
         self.deadline = inf
         self._request_deadline = inf
@@ -376,7 +386,7 @@ class EndingConnection(Wire):
     def timed_out(self) -> None:
         """React to a socket without traffic: H-039; between requests: H-040."""
         resting = self._requests and self.idle
-        if not (resting and self.server.keep_alive_timeout):
+        if not (resting and self._idle_time):
             self._tell_timeout()
 
     def _tell_timeout(self) -> None:

@@ -98,3 +98,8 @@ SERVICE: Final[Mapping[tuple[Service, ServiceMove], Service]] = {
     (Service.ENDED, ServiceMove.LOSE): Service.LOST,
     (Service.FORSAKEN, ServiceMove.LOSE): Service.LOST,
 }
+
+
+def moves_by(move: Move) -> Mapping[Exchange, Exchange]:
+    """Return the part of the table for one move, for code that runs per message."""
+    return {state: target for (state, made), target in MOVES.items() if made is move}

@@ -76,6 +76,7 @@ _NOT_IN_TRAILERS: Final = frozenset(
 # Members of an Enum are slow to look up on the hot path (Python 3.11).
 _UNDECIDED: Final = Framing.UNDECIDED
 _NONE: Final = Framing.NONE
+_LENGTH: Final = Framing.LENGTH
 _CHUNKED: Final = Framing.CHUNKED
 
 
@@ -307,31 +308,38 @@ class OutgoingMessage(HeaderQueue):
         return self
 
     def _finish_body(self, chunk: bytes) -> None:
-        head = self._compose_head(len(chunk)) if self._stage < SENT else b""
+        size = len(chunk)
+        head = self._compose_head(size) if self._stage < SENT else b""
         framing = self._framing
-        if framing is _NONE:
-            if chunk:
-                self._check_body(len(chunk))
-            whole = head
+        if framing is _LENGTH and self._declared is None and size <= _JOIN_MAX:
+            whole = head + chunk
         else:
-            if self._declared is not None:
-                total = self._body_written + len(chunk)
-                if total != self._declared:
-                    self._length_is_wrong(total, self._declared)
-            if framing is _CHUNKED:
-                whole = head + self._last_chunks(chunk)
-            elif len(chunk) > _JOIN_MAX:
-                if head:
-                    self._put(head)
-                whole = chunk
-            else:
-                whole = head + chunk
+            whole = self._last_bytes(head, chunk)
         self._stage = ENDED
         wire = self._wire
         if wire is not None:
             wire.finish(whole, self._all_flushed)
         else:
             self._hold(whole, self._all_flushed)
+
+    def _last_bytes(self, head: bytes, chunk: bytes) -> bytes:
+        """Return the end of a message in any framing, with its head if it is due."""
+        framing = self._framing
+        if framing is _NONE:
+            if chunk:
+                self._check_body(len(chunk))
+            return head
+        if self._declared is not None:
+            total = self._body_written + len(chunk)
+            if total != self._declared:
+                self._length_is_wrong(total, self._declared)
+        if framing is _CHUNKED:
+            return head + self._last_chunks(chunk)
+        if len(chunk) <= _JOIN_MAX:
+            return head + chunk
+        if head:
+            self._put(head)
+        return chunk
 
     def _last_chunks(self, chunk: bytes) -> bytes:
         end = b"0\r\n%b\r\n" % self._trailers.encode("latin-1")
@@ -462,18 +470,22 @@ class OutgoingMessage(HeaderQueue):
         if error is not None or self._gone:
             return
         self._stage = FINISHED
-        self._need_drain = False
         try:
-            listeners = self._listeners
-            if "prefinish" in listeners:
-                self.emit("prefinish")
-            if "finish" in listeners:
-                self.emit("finish")
-            callbacks, self._end_callbacks = self._end_callbacks, None
-            for callback in callbacks or ():
-                callback(None)
+            self._emit_finish()
         finally:
             self._finished()
+
+    def _emit_finish(self) -> None:
+        """Tell whoever waits that everything is with the operating system."""
+        self._need_drain = False
+        listeners = self._listeners
+        if "prefinish" in listeners:
+            self.emit("prefinish")
+        if "finish" in listeners:
+            self.emit("finish")
+        callbacks, self._end_callbacks = self._end_callbacks, None
+        for callback in callbacks or ():
+            callback(None)
 
     def _finished(self) -> None:
         """Tell the owner that this message is out; subclasses override."""
@@ -588,7 +600,7 @@ class OutgoingMessage(HeaderQueue):
     @property
     def writable_need_drain(self) -> bool:
         """Whether a ``drain`` event is owed."""
-        return self._need_drain and not self._gone
+        return self._need_drain and not self._gone and self._stage < FINISHED
 
     @property
     def writable_corked(self) -> int:

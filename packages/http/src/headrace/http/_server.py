@@ -254,6 +254,8 @@ class Server(ServerEvents):
     def close(self, callback: Callable[..., object] | None = None) -> Self:
         """Stop accepting, close idle connections, let the others finish (H-034)."""
         self.accepts_more = False
+        for connection in self._http_connections:
+            connection.usual_promise = None
         super().close(callback)
         self.close_idle_connections()
         return self

@@ -23,7 +23,7 @@ from headrace.http._framing import (
     declared_length,
     ends_chunked,
 )
-from headrace.http._header_queue import FIXED, NO_FIELDS, NO_NAMES, OPEN
+from headrace.http._header_queue import FINISHED, FIXED, NO_FIELDS, NO_NAMES, OPEN, SENT
 from headrace.http._headers import (
     Headers,
     HeaderValue,
@@ -48,6 +48,13 @@ if TYPE_CHECKING:
 
 _STATUS_LINES: Final[dict[int, str]] = {
     code: f"HTTP/1.1 {code} {phrase}\r\n" for code, phrase in STATUS_CODES.items()
+}
+
+# Those of answers that may have a body.
+_USUAL_STATUS_LINES: Final = {
+    code: line
+    for code, line in _STATUS_LINES.items()
+    if code >= 200 and code not in BODILESS_STATUSES
 }
 
 CLOSE_LINE: Final = "Connection: close\r\n"
@@ -90,6 +97,7 @@ def check_status_code(code: object) -> int:
 # Headers of the user's that decide about framing, and about the connection.
 _FRAMING_NAMES: Final = frozenset({"content-length", "transfer-encoding", "trailer"})
 _CONNECTION_NAMES: Final = frozenset({"connection", "keep-alive"})
+_DECISIVE_NAMES: Final = _FRAMING_NAMES | _CONNECTION_NAMES | {"date"}
 
 # Members of an Enum are slow to look up on the hot path (Python 3.11).
 _RECEIVING: Final = Exchange.RECEIVING
@@ -115,10 +123,10 @@ class ServerResponse(ResponseEvents):
         "_exchange",
         "_expects_continue",
         "_keep",
+        "_phrase",
         "_to_1_1",
         "req",
         "status_code",
-        "status_message",
     )
 
     #: What `set_timeout` was told before the response had the socket.
@@ -133,8 +141,7 @@ class ServerResponse(ResponseEvents):
         self.req = req
         #: The status of the implicit head, then the one that was sent (H-047).
         self.status_code = 200
-        #: The reason phrase; None or empty means the standard one (H-048).
-        self.status_message: str | None = None
+        self._phrase: str | None = None  # the reason phrase that the user wants
         self._connection = connection
         self._exchange = _RECEIVING
         # Whether the connection may carry another exchange after this one.
@@ -158,6 +165,20 @@ class ServerResponse(ResponseEvents):
             return None
         net_socket: Socket = self._connection.net_socket
         return net_socket
+
+    @property
+    def status_message(self) -> str | None:
+        """The reason phrase; None or empty means the standard one (H-048).
+
+        Once the head is sent, what was sent.
+        """
+        if not self._phrase and self._stage >= SENT:
+            return STATUS_CODES.get(self.status_code, "unknown")
+        return self._phrase
+
+    @status_message.setter
+    def status_message(self, phrase: str | None) -> None:
+        self._phrase = phrase
 
     @property
     def should_keep_alive(self) -> bool:
@@ -206,48 +227,73 @@ class ServerResponse(ResponseEvents):
             self._merge_headers(headers)
         self.status_code = code
         if status_message:
-            self.status_message = status_message
+            self._phrase = status_message
         self._stage = FIXED
         return self
 
     def _status_line(self) -> str:
         code = check_status_code(self.status_code)
         self.status_code = code
-        phrase = self.status_message
+        phrase = self._phrase
         if not phrase:
-            line = _STATUS_LINES.get(code)
-            if line is not None:
-                self.status_message = STATUS_CODES[code]
-                return line
-            phrase = self.status_message = "unknown"
-        elif not isinstance(phrase, str):
+            return _STATUS_LINES.get(code) or f"HTTP/1.1 {code} unknown\r\n"
+        if not isinstance(phrase, str):
             raise InvalidArgTypeError("status_message", "a str", phrase)
         check_text("the status message", phrase)
         return f"HTTP/1.1 {code} {phrase}\r\n"
 
     def _compose_head(self, body_size: int | None) -> bytes:
-        code = self.status_code
-        line = None if self.status_message else _STATUS_LINES.get(code)
-        if line is None or type(code) is not int:
-            line = self._status_line()
-            code = self.status_code
         fields = self._fields
-        removed = self._removed
-        # The usual case of each decision first; the others have methods of their own.
+        line = _USUAL_STATUS_LINES.get(self.status_code)
+        if (
+            line is None
+            or body_size is None
+            or self._phrase
+            or type(self.status_code) is not int
+            or self._removed
+            or not self.send_date
+            or self.req.method == "HEAD"
+            or not _DECISIVE_NAMES.isdisjoint(fields)
+        ):
+            return self._compose_unusual_head(body_size)
+        self._framing = _LENGTH
+        connection = self._connection
+        promise = None
+        if (
+            connection is not None
+            and self._keep
+            and self._to_1_1
+            and not self._expects_continue
+        ):
+            promise = connection.usual_promise
+        if promise is None:
+            promise = self._connection_lines()
+        text = self._text
+        if text is None:
+            text = self._user_lines()
+        return (
+            f"{line}{text}{_DATE.now()}{promise}Content-Length: {body_size}\r\n\r\n"
+        ).encode("latin-1")
+
+    def _compose_unusual_head(self, body_size: int | None) -> bytes:
+        """Compose a head in which a user, the status or the peer decides something."""
+        line = self._status_line()
+        code = self.status_code
         if code in BODILESS_STATUSES or code < 200 or self.req.method == "HEAD":
             self._framing = _NONE
             self._frame_bodiless()
             framing = ""
-        elif body_size is None or removed or not _FRAMING_NAMES.isdisjoint(fields):
+        else:
             framing = self._choose_framing(body_size)
-        else:
-            self._framing = _LENGTH
-            framing = f"Content-Length: {body_size}\r\n"
-        if self.send_date and "date" not in fields and "date" not in removed:
-            line = f"{line}{self._user_lines()}{_DATE.now()}"
-        else:
-            line += self._user_lines()
-        return f"{line}{self._connection_lines()}{framing}\r\n".encode("latin-1")
+        date = ""
+        if (
+            self.send_date
+            and "date" not in self._fields
+            and "date" not in self._removed
+        ):
+            date = _DATE.now()
+        head = f"{line}{self._user_lines()}{date}{self._connection_lines()}{framing}"
+        return f"{head}\r\n".encode("latin-1")
 
     def _choose_framing(self, body_size: int | None) -> str:
         """Decide how a body ends (H-120 rules 2 to 6); return the line that says so."""
@@ -431,10 +477,17 @@ class ServerResponse(ResponseEvents):
 
     # The end -----------------------------------------------------------------------
 
-    def _finished(self) -> None:
-        connection = self._connection
-        if connection is not None:
-            connection.response_finished(self)
+    def _all_flushed(self, error: Exception | None) -> None:
+        if error is not None or self._gone:
+            return
+        self._stage = FINISHED
+        try:
+            if self._listeners or self._end_callbacks is not None:
+                self._emit_finish()
+        finally:
+            connection = self._connection
+            if connection is not None:
+                connection.response_finished(self)
 
     def set_timeout(
         self, timeout: float, callback: Callable[..., object] | None = None
@@ -472,7 +525,7 @@ class ServerResponse(ResponseEvents):
         self._removed = NO_NAMES
         self._trailers = ""
         self._drop_corked(StreamDestroyedError("write"))
-        self.status_message = None
+        self._phrase = None
         # What is left of a request that its handler did not understand is not read.
         self._keep = self._keep and not self.req._lacks_body
         self.write_head(status, {"Content-Type": "text/plain"})

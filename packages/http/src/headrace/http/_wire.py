@@ -9,7 +9,7 @@ operating system has taken it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headrace.streams import StreamDestroyedError
 
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from headrace.http._carrier import Carrier
 
 FlushCallback = Callable[[Exception | None], object]
+
+# Who will hand the queue to the socket.
+NOBODY: Final = 0  #: nothing is queued
+TICK: Final = 1  #: a tick that was scheduled
+PARSER: Final = 2  #: the parsing that runs now, when its handlers have returned
 
 
 class Wire:
@@ -33,6 +38,7 @@ class Wire:
         "_callbacks",
         "_flush_due",
         "_in_flight",
+        "_parsing",
         "_queue",
         "loop",
         "lost",
@@ -52,7 +58,9 @@ class Wire:
         self.unflushed = 0
         self._queue: list[bytes] = []
         self._callbacks: list[FlushCallback] = []
-        self._flush_due = False
+        self._flush_due = NOBODY
+        # Messages are being delivered: whoever does that flushes at its end.
+        self._parsing = False
         # The batch that the socket has not fully taken yet.
         self._blocked = False
         self._in_flight: list[FlushCallback] = []
@@ -63,8 +71,7 @@ class Wire:
         self._queue.append(data)
         self.unflushed += len(data)
         if not self._flush_due:
-            self._flush_due = True
-            self.loop.next_tick_for(self.owner, self._flush)
+            self._schedule_flush()
 
     def after_flush(self, callback: FlushCallback) -> None:
         """Call `callback(None)` when all bytes put so far are with the system.
@@ -73,8 +80,7 @@ class Wire:
         """
         self._callbacks.append(callback)
         if not self._flush_due:
-            self._flush_due = True
-            self.loop.next_tick_for(self.owner, self._flush)
+            self._schedule_flush()
 
     def finish(self, data: bytes, callback: FlushCallback) -> None:
         """Queue a message's last bytes, with the call that follows when all is out."""
@@ -83,7 +89,17 @@ class Wire:
             self.unflushed += len(data)
         self._callbacks.append(callback)
         if not self._flush_due:
-            self._flush_due = True
+            self._schedule_flush()
+
+    def _schedule_flush(self) -> None:
+        """Have the queue flushed in its place among the ticks (H-008).
+
+        With no tick before it, that is right behind the handlers that run now.
+        """
+        if self._parsing and not self.loop.ticks:
+            self._flush_due = PARSER
+        else:
+            self._flush_due = TICK
             self.loop.next_tick_for(self.owner, self._flush)
 
     def flush_now(self) -> None:
@@ -92,7 +108,7 @@ class Wire:
             self._flush()
 
     def _flush(self) -> None:
-        self._flush_due = False
+        self._flush_due = NOBODY
         if self._blocked or self.lost:
             return
         callbacks = self._callbacks
