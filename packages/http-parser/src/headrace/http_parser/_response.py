@@ -133,7 +133,7 @@ class ResponseParser(MessageParser[ResponseHead]):
             HTTPParserError: ``HPE_INVALID_CONSTANT``.
         """
         start = self._position
-        line, *_ = bytes(self._buffer[start : start + _BEGINNING]).splitlines() or [b""]
+        line, *_ = bytes(self.buffer[start : start + _BEGINNING]).splitlines() or [b""]
         check_status_line(line, False)
 
     def _read_fields(
