@@ -162,11 +162,11 @@ async def test_net_server_out_of_descriptors(
             def __init__(self, real: socket.socket) -> None:
                 self.real, self.failures = real, 2
 
-            def accept(self) -> Any:
+            def _accept(self) -> Any:
                 self.failures -= 1
                 if self.failures >= 0:
                     raise OSError(errno.EMFILE, "too many open files")
-                return self.real.accept()
+                return self.real._accept()  # type: ignore[attr-defined]
 
             def __getattr__(self, name: str) -> Any:
                 return getattr(self.real, name)

@@ -1,5 +1,6 @@
 """The idle timer of sockets (H-145, N-070, N-071)."""
 
+import random
 from typing import Any
 
 import anyio
@@ -142,9 +143,12 @@ async def test_net_timeout_set_without_a_loop_runs_from_connect_on() -> None:
 class FakeLoop:
     """Time under the test's control."""
 
+    owner = None
+
     def __init__(self) -> None:
         self.now = 100.0
         self.timers: list[tuple[float, Any]] = []
+        self.locals: dict[str, Any] = {}
 
     def time(self) -> float:
         return self.now
@@ -163,11 +167,21 @@ class FakeLoop:
         self.now = until
 
 
+class Idler:
+    """Notes when it was told."""
+
+    def __init__(self, times: list[float], loop: FakeLoop) -> None:
+        self.times, self.loop = times, loop
+
+    def idled(self) -> None:
+        self.times.append(self.loop.now)
+
+
 def test_net_idle_timer_is_lazy() -> None:
     """A thousand activities cost two timers, and it fires exactly when due."""
     loop: Any = FakeLoop()
     fired: list[float] = []
-    idle = IdleTimer(loop, 10.0, lambda: fired.append(loop.now))
+    idle = IdleTimer(loop, 10.0, Idler(fired, loop))
     armed = 1
     for step in range(1, 1001):
         before = len(loop.timers)
@@ -182,3 +196,58 @@ def test_net_idle_timer_is_lazy() -> None:
     idle.touch()
     loop.advance(300.0)
     assert fired == [120.0, 210.0]
+
+
+def test_net_idle_timers_share_one_timer() -> None:
+    """A thousand sockets wait with one timer, and each is told when it is due."""
+    loop: Any = FakeLoop()
+    fired: list[float] = []
+    timers = []
+    for step in range(1000):
+        loop.now = 100 + step / 1000
+        timers.append(IdleTimer(loop, 10.0, Idler(fired, loop)))
+    assert len(loop.timers) == 1
+    for step, timer in enumerate(timers[:500]):
+        loop.now = 105 + step / 1000
+        timer.touch()
+    for timer in timers[900:]:
+        timer.cancel()
+    loop.advance(300.0)
+    untouched = [110 + step / 1000 for step in range(500, 900)]
+    touched = [115 + step / 1000 for step in range(500)]
+    assert fired == pytest.approx(untouched + touched)
+    assert loop.timers == []
+    assert not any(timer.waits for timer in timers[:900])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_net_idle_timers_model(seed: int) -> None:
+    """Whatever is touched and cancelled when, all are told exactly in time."""
+    chance = random.Random(seed)
+    loop: Any = FakeLoop()
+    fired: list[float] = []
+    timers: dict[IdleTimer, list[float]] = {}
+    for _ in range(400):
+        loop.advance(loop.now + chance.random())
+        what = chance.random()
+        if what < 0.3 or not timers:
+            times: list[float] = []
+            timers[IdleTimer(loop, 5.0, Idler(times, loop))] = times
+        elif what < 0.9:
+            timer = chance.choice(list(timers))
+            before = list(timers[timer])
+            touched = loop.now
+            timer.touch()
+            assert timers[timer] == before
+            assert timer.last == touched
+        else:
+            timer = chance.choice(list(timers))
+            timer.cancel()
+            fired += timers.pop(timer)
+        for timer, times in timers.items():
+            due = timer.last + 5.0
+            assert timer.waits == (due > loop.now)
+            assert timer.waits or times[-1] == pytest.approx(due)
+    loop.advance(loop.now + 20)
+    assert all(times[-1] == pytest.approx(t.last + 5) for t, times in timers.items())
+    assert loop.timers == []

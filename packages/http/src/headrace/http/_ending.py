@@ -21,6 +21,7 @@ from headrace.http._errors import (
     BodyTooLargeError,
     PeerGoneError,
     RequestTimeoutError,
+    SocketEncodingError,
 )
 from headrace.http._exchange import SERVICE, Exchange, Service, ServiceMove
 from headrace.http._header_queue import ENDED, SENT
@@ -118,7 +119,7 @@ class EndingConnection(Wire):
         if server.accepts_more and not server.max_requests_per_socket:
             self.usual_promise = self._idle_promise
         # Of time: a silent new connection counts as a head that does not arrive.
-        self._deadlines = server.deadlines
+        self._deadlines = server.deadlines_on(loop)
         self._idle_time = 0.0
         if server.keep_alive_timeout:
             self._idle_time = (
@@ -266,7 +267,6 @@ class EndingConnection(Wire):
         self._hold |= NOT_SERVING
         self.deadline = inf
         self.server.forget(self)
-        self.net_socket.off("timeout", self.timed_out)  # else the two are a cycle
         exchanges = tuple(self._exchanges)
         self._exchanges.clear()
         self._receiving = None
@@ -274,7 +274,8 @@ class EndingConnection(Wire):
         for response in exchanges:
             response._lose(error)
         told = error if was_serving else None
-        self.loop.next_tick_for(self, self._tell_of_loss, exchanges, told)
+        if exchanges or told is not None or self._switch is not None:
+            self.loop.next_tick_for(self, self._tell_of_loss, exchanges, told)
 
     def _tell_of_loss(
         self, exchanges: tuple[ServerResponse, ...], error: Exception | None
@@ -349,6 +350,11 @@ class EndingConnection(Wire):
             self._timeout_changed = True
             set_timeout(seconds)
 
+    def set_encoding(self, encoding: str = "utf-8") -> Any:
+        """Answer `set_encoding` of a socket that carries HTTP (H-022)."""
+        if self._switch is None or not self._switch.has_begun:
+            raise SocketEncodingError
+
     def _restore_timeout(self) -> None:
         self._timeout_changed = False
         self.net_socket.set_timeout(self.server.timeout)
@@ -385,6 +391,8 @@ class EndingConnection(Wire):
 
     def timed_out(self) -> None:
         """React to a socket without traffic: H-039; between requests: H-040."""
+        if self._switch is not None and self._switch.has_begun:
+            return  # the socket is the listener's
         resting = self._requests and self.idle
         if not (resting and self._idle_time):
             self._tell_timeout()

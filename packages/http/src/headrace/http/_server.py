@@ -16,7 +16,6 @@ from headrace.http._deadlines import Deadlines
 from headrace.http._errors import (
     InvalidArgTypeError,
     OutOfRangeError,
-    SocketEncodingError,
 )
 from headrace.http._incoming import IncomingMessage
 from headrace.http._message_events import ServerEvents
@@ -31,7 +30,7 @@ from headrace.http._server_response import KEEP_ALIVE_LINE, ServerResponse
 from headrace.http_parser import EngineName, RequestParser
 
 if TYPE_CHECKING:
-    from headrace.events.loop import Owner
+    from headrace.events.loop import Loop, Owner
     from headrace.http._ending import EndingConnection
     from headrace.streams import Duplex
 
@@ -155,18 +154,18 @@ class Server(ServerEvents):
 
     def _serve(self, socket: net.Socket | Duplex) -> None:
         """Speak HTTP on a new connection, a socket or any other Duplex (X-026)."""
-        carrier: Carrier = (
-            socket if isinstance(socket, net.Socket) else DuplexCarrier(socket)
-        )
-        connection = ServerConnection(self, socket, carrier, current())
-        socket._owner = connection
-        self._http_connections.add(connection)
-        # On the object: a class of its own would have to exist for TLS, too.
-        socket.set_encoding = _refuse_encoding  # type: ignore[method-assign]
+        carrier: Carrier
         if isinstance(socket, net.Socket):
+            carrier = socket
             if self.timeout:
                 socket.set_timeout(self.timeout)
-            EventEmitter.on(socket, "timeout", connection.timed_out)
+        else:
+            carrier = DuplexCarrier(socket)
+        connection = ServerConnection(self, socket, carrier, socket.loop())
+        socket._owner = connection
+        self._http_connections.add(connection)
+        if carrier is not socket:  # a net.Socket asks the connection
+            socket.set_encoding = connection.set_encoding  # type: ignore[method-assign]
         carrier.consume(connection)
 
     def _connection_accepted(self, connection: net.Socket) -> None:
@@ -175,10 +174,8 @@ class Server(ServerEvents):
         except Exception as error:  # of a listener of ``connection``
             current().report(error, self, connection._owner)
 
-    @property
-    def deadlines(self) -> Deadlines:
-        """The timer of all connections' deadlines, on the running loop."""
-        loop = current()
+    def deadlines_on(self, loop: Loop) -> Deadlines:
+        """Return the timer of all connections' deadlines on `loop`."""
         deadlines = self._deadlines
         if deadlines is None or deadlines.loop is not loop:
             deadlines = self._deadlines = Deadlines(loop, self._http_connections)
@@ -196,8 +193,12 @@ class Server(ServerEvents):
     def forget(self, connection: EndingConnection) -> None:
         """Take a connection that is closed or upgraded out of the books."""
         self._http_connections.discard(connection)
-        if not self.accepts_more and not self._http_connections:
-            self.deadlines.stop()
+        if (
+            not self.accepts_more
+            and not self._http_connections
+            and self._deadlines is not None
+        ):
+            self._deadlines.stop()
 
     def takes_upgrade(self, request: IncomingMessage) -> bool:
         """Decide whether a request's Upgrade is taken up (H-026, X-020)."""
@@ -291,11 +292,6 @@ class Server(ServerEvents):
         if callback is not None:
             self.on("timeout", callback)
         return self
-
-
-def _refuse_encoding(encoding: str = "utf-8") -> Any:
-    """Stand in for `set_encoding` on a socket that carries HTTP (H-022)."""
-    raise SocketEncodingError
 
 
 @overload

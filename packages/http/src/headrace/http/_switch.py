@@ -25,11 +25,13 @@ class Switch:
     Source: H-025, H-026.
     """
 
-    __slots__ = ("_connection", "_has_body", "request")
+    __slots__ = ("_connection", "_has_body", "has_begun", "request")
 
     def __init__(self, connection: ServerConnection, request: IncomingMessage) -> None:
         self._connection = connection
         self._has_body = request._lacks_body and request.method != "CONNECT"
+        #: Whether the socket is the listener's now.
+        self.has_begun = False
         #: The request, whose body may still be arriving.
         self.request = request
         request.upgrade = True
@@ -75,11 +77,13 @@ class Switch:
     def _clear_socket(self) -> None:
         """Take from the socket what HTTP has put there."""
         connection = self._connection
-        net_socket = connection.net_socket
         connection.deadline = inf
-        if vars(net_socket).pop("set_encoding", None) is not None:
-            net_socket.off("timeout", connection.timed_out)
-            net_socket.set_timeout(0)
+        self.has_begun = True
+        is_plain = connection.socket is connection.net_socket
+        if is_plain:
+            connection.net_socket.set_timeout(0)
+        else:
+            vars(connection.net_socket).pop("set_encoding", None)
 
     def _leave(self) -> bytes:
         """End the connection's service; return the bytes that are not parsed."""

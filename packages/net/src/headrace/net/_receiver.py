@@ -22,6 +22,10 @@ class Receiver(Protocol):
         """Go on writing: all is with the system. Follows a `send` that gave False."""
         ...
 
+    # A receiver may have more, which is looked for: `timed_out()` is called before the
+    # ``timeout`` event of the socket, and `set_encoding(encoding)` answers the socket's
+    # method of this name, which has no sense while a receiver reads.
+
     def connection_lost(self, error: Exception | None) -> None:
         """Take note that the socket is destroyed; its ``close`` follows.
 

@@ -13,6 +13,7 @@ from anyio.abc import ByteStream, SocketAttribute
 
 from headrace.events import channel
 from headrace.events.loop import Loop, Owner, Waiter, current
+from headrace.net import _sockopts
 from headrace.net._address import Address, from_sockaddr
 from headrace.net._errors import (
     InvalidArgTypeError,
@@ -37,6 +38,9 @@ _accepted: Final = channel("net.server.socket")  # for diagnostics (X-099)
 
 #: Connections taken per event: enough for a burst, few enough to be fair to the others.
 ACCEPTS_PER_EVENT: Final = 32
+#: A connection is read at once, unless that was in vain for those before it: then so
+#: many are left alone as there were failures in a row, up to this number.
+MAX_READS_SKIPPED: Final = 16
 #: How long to wait when the process or the system is out of descriptors or memory.
 _EXHAUSTED_DELAY: Final = 0.25
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -76,6 +80,12 @@ class Server(ServerBase):
         self.max_connections: int | None = None
         if listener is not None:
             self.on("connection", listener)
+        # Accepting
+        self._allow_half_open = bool(self._options.pop("allow_half_open", False))
+        self._kind = (0, 0, 0)  # family, type and protocol of what is accepted
+        self._each = self._options  # what is to be set on each accepted socket
+        self._early_reads = 0  # failures in a row
+        self._reads_to_skip = 0
         # Whoever answers for it, and what belongs to it
         self._owner = self
         self._keeper = TaskKeeper()
@@ -94,6 +104,18 @@ class Server(ServerBase):
             waiting = accept_forever(loop, sock, partial(self._accept, loop))
             self._acceptor = loop.spawn(waiting, owner=self)
 
+    def _prepare(self, sock: socket.socket, *, is_ours: bool) -> None:
+        self._kind = (int(sock.family), int(sock.type), sock.proto)
+        self._each = each = dict(self._options)
+        if not (is_ours and _sockopts.ARE_INHERITED):
+            return
+        # A system call for each connection less.
+        if each.pop("no_delay", False):
+            _sockopts.set_no_delay(sock, True)
+        delay = each.pop("keep_alive_initial_delay", 0.0)
+        if each.pop("keep_alive", False):
+            _sockopts.set_keep_alive(sock, True, delay)
+
     def _acceptable(self) -> None:
         loop = self._loop
         if loop is not None and loop.ticks:
@@ -101,9 +123,10 @@ class Server(ServerBase):
         sock = self._socket
         if sock is None or loop is None:
             return
+        accept = sock._accept  # type: ignore[attr-defined]  # as `accept()` does
         for _ in range(ACCEPTS_PER_EVENT):
             try:
-                accepted, remote = sock.accept()
+                number, remote = accept()
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
@@ -111,6 +134,8 @@ class Server(ServerBase):
                     continue  # that peer has gone already
                 self._rest_a_while(loop, error)
                 return
+            # As `accept()` does, too, but without asking enums each time.
+            accepted = socket.socket(*self._kind, fileno=number)
             accepted.setblocking(False)
             self._accept(loop, accepted, remote)
             if self._socket is not sock:
@@ -137,14 +162,21 @@ class Server(ServerBase):
         self._connections.add(connection)
         if _accepted.has_subscribers:
             _accepted.publish({"socket": connection, "server": self})
-        if self._options:
+        if self._each:
             self._configure(connection)
+        transport = connection._transport
         loop.deliver(connection, self._connection_accepted, connection)
+        if self._reads_to_skip:
+            self._reads_to_skip -= 1
+            transport.watch_first()
+        elif transport.read_first():
+            self._early_reads = 0
+        else:
+            self._early_reads += 1
+            self._reads_to_skip = min(self._early_reads, MAX_READS_SKIPPED)
 
     def _configure(self, connection: Socket) -> None:
-        options = self._options
-        if options.get("allow_half_open"):
-            connection.allow_half_open = True
+        options = self._each
         if "high_water_mark" in options:
             mark = options["high_water_mark"]
             connection._make_readable_state(mark)

@@ -128,7 +128,8 @@ class ServerBase(ServerEvents):
         if _listen.needs_lookup(parsed):
             loop.spawn(self._look_up(loop, parsed), owner=self._owner)
         else:
-            self._bind(loop, lambda: _listen.open_now(parsed))
+            is_ours = "fd" not in parsed and "handle" not in parsed
+            self._bind(loop, lambda: _listen.open_now(parsed), is_ours=is_ours)
         return self
 
     async def _look_up(self, loop: Loop, options: Mapping[str, Any]) -> None:
@@ -138,14 +139,17 @@ class ServerBase(ServerEvents):
             self._fail_listen(error)
             return
         if self._state is Listening.STARTING:
-            self._bind(loop, lambda: _listen.open_at(found[0], options))
+            self._bind(loop, lambda: _listen.open_at(found[0], options), is_ours=True)
 
-    def _bind(self, loop: Loop, open_socket: Callable[[], socket.socket]) -> None:
+    def _bind(
+        self, loop: Loop, open_socket: Callable[[], socket.socket], *, is_ours: bool
+    ) -> None:
         try:
             sock = open_socket()
         except OSError as error:
             loop.next_tick_for(self._owner, self._fail_listen, error)
             return
+        self._prepare(sock, is_ours=is_ours)
         self._socket = sock
         self._file = _listen.file_of(sock)
         loop.attach(self)
@@ -174,6 +178,10 @@ class ServerBase(ServerEvents):
         if self._started is not None:
             self._started.set()
         self.emit("listening")
+
+    @abstractmethod
+    def _prepare(self, sock: socket.socket, *, is_ours: bool) -> None:
+        """Set up a listening socket; one that is not ours belongs to others, too."""
 
     @abstractmethod
     def _accept_on(self) -> None:

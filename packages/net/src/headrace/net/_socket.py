@@ -40,7 +40,7 @@ from headrace.net._state import LINK, Link, LinkMove, advance
 from headrace.net._tasks import TaskKeeper
 from headrace.net._transport import NOT_CONNECTED, Transport
 from headrace.net._unwatched import LateStream, can_watch
-from headrace.streams import Duplex
+from headrace.streams import Stream
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -103,13 +103,15 @@ class Socket(SocketBytes):
     ) -> "Self":
         """Return the socket of a connection that `server` has accepted."""
         self = cls.__new__(cls)
-        Duplex.__init__(self)
+        Stream.__init__(self)
         self._loop = loop
         self._owner = self
         self._link = _OPEN
         self._receiver = None
         self._server = server
         self._idle = None
+        self._timeout = 0.0
+        self.allow_half_open = server._allow_half_open
         self._counted = True
         self._is_accepted = True
         self._receiver_rests = False
@@ -117,7 +119,7 @@ class Socket(SocketBytes):
         loop.hold()
         if isinstance(sock, socket.socket):
             on_data = self._push_data
-            self._transport = SocketTransport(loop, self, on_data, sock, remote)
+            self._transport = SocketTransport(loop, self, on_data, sock, remote, True)
         else:
             self._transport = AnyioTransport(loop, self, self._push_data, sock)
         return self

@@ -4,7 +4,7 @@
 """
 
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from headrace.events.loop import NoRunningLoopError, Owner, Waiter
@@ -41,11 +41,13 @@ class SocketBase(SocketEvents):
         "_receiver",
         "_receiver_rests",
         "_server",
+        "_timeout",
         "_transport",
         "_write_pending",
+        "allow_half_open",
     )
 
-    allow_half_open: bool = False
+    allow_half_open: bool
     # Few sockets need these: a value of its own is in the instance's dictionary.
     _referenced: bool = True
     _dial: "Dial | None" = None
@@ -57,12 +59,12 @@ class SocketBase(SocketEvents):
     _guard: "Guard | None" = None
     _keeper: "TaskKeeper | None" = None
     _parent: "Owner | None" = None  # who answers while no `async with` block does
-    _timeout: float = 0.0
     _no_delay: bool | None = None
     _keep_alive: tuple[bool, float] | None = None
     _ended_by_peer: bool = False
 
-    def _init(self, options: Mapping[str, Any]) -> None:
+    def _init(self, options: dict[str, Any]) -> None:
+        self.allow_half_open = bool(options.pop("allow_half_open", False))
         Duplex.__init__(self, options or None)
         self._link = Link.NEW
         self._transport: Transport = NOT_CONNECTED
@@ -70,6 +72,7 @@ class SocketBase(SocketEvents):
         self._receiver_rests = False  # it has asked for a pause
         self._server: Server | None = None
         self._idle: IdleTimer | None = None
+        self._timeout = 0.0
         self._is_accepted = False  # by a server, which outlives what goes wrong here
         self._counted = False  # whether `run()` waits for this socket now
         self._peer_ended = False  # the transport has said so
@@ -147,7 +150,7 @@ class SocketBase(SocketEvents):
             loop = self.loop()
         except NoRunningLoopError:
             return  # connecting will start it
-        self._idle = IdleTimer(loop, self._timeout, self._idled)
+        self._idle = IdleTimer(loop, self._timeout, self)
         if self._link is _OPEN:
             self._transport.idle = self._idle
 
@@ -158,8 +161,13 @@ class SocketBase(SocketEvents):
             if self._link is _OPEN:
                 self._transport.idle = None
 
-    def _idled(self) -> None:
-        self.loop().deliver(self._owner, self.emit, "timeout")
+    def idled(self) -> None:
+        """Tell the receiver and the listeners that the time has passed."""
+        deliver = self.loop().deliver
+        hook = getattr(self._receiver, "timed_out", None)
+        if hook is not None:
+            deliver(self._owner, hook)
+        deliver(self._owner, self.emit, "timeout")
 
     def set_no_delay(self, no_delay: bool = True) -> Self:
         """Send small writes at once (TCP_NODELAY); remembered before connecting.

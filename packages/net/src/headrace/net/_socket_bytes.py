@@ -5,7 +5,7 @@
 
 import errno
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from headrace.net._errors import SocketError
 from headrace.net._receiver import Receiver
@@ -30,6 +30,12 @@ class SocketBytes(SocketBase):
         elif self._receiver is None:
             # While nobody reads, at most the high-water mark is taken (spec H-143).
             self._transport.resume_reading(max(0, size - self.readable_length))
+
+    def set_encoding(self, encoding: str = "utf-8") -> Self:
+        hook = getattr(self._receiver, "set_encoding", None)
+        if hook is not None:
+            hook(encoding)
+        return super().set_encoding(encoding)
 
     def _push_data(self, data: memoryview) -> None:
         if not self.push(bytes(data)):

@@ -38,6 +38,8 @@ _PEER_GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED
 _HAS_SENDMSG: Final = hasattr(socket.socket, "sendmsg")
 
 _OPEN: Final = Sending.OPEN
+_CLOSED: Final = Sending.CLOSED
+_CLOSE: Final = SendingMove.CLOSE
 _BUFFER_KEY: Final = "headrace.net receive buffer"
 
 
@@ -59,11 +61,13 @@ class SocketTransport(Transport):
         on_data: Who takes arriving bytes.
         sock: A connected, nonblocking stream socket; owned from now on.
         remote: The name of the other end, if the caller happens to know it.
+        is_fresh: Nothing is watched before `read_first`.
     """
 
     __slots__ = (
         "_buffer",
         "_failure",
+        "_fresh",
         "_libuv",
         "_limit",
         "_local",
@@ -84,6 +88,7 @@ class SocketTransport(Transport):
         on_data: OnData,
         sock: socket.socket,
         remote: object = None,
+        is_fresh: bool = False,
     ) -> None:
         super().__init__(loop, holder, on_data)
         self._socket = sock
@@ -93,6 +98,7 @@ class SocketTransport(Transport):
         # event, so that a short pause costs no system call.
         self._wanted = False
         self._watched = False
+        self._fresh = is_fresh
         self._read_ended = False
         self._reset: Exception | None = None  # found while there were bytes to read
         self._libuv = is_libuv(loop)
@@ -108,9 +114,27 @@ class SocketTransport(Transport):
     def resume_reading(self, limit: int = 0) -> None:
         self._limit = limit
         self._wanted = True
-        if not self._watched and not self._read_ended and not self._is_closed():
+        if not (
+            self._watched or self._fresh or self._read_ended or self._sending is _CLOSED
+        ):
             self._watched = True
             self.loop.watch_readable(self._socket, self._readable)
+
+    def read_first(self) -> bool:
+        # A client mostly sends right after it has connected. Then watching would cost
+        # more than reading, and a connection for one request is never watched at all.
+        has_come = True
+        if self._wanted and self._sending is not _CLOSED:
+            before = self.bytes_read
+            self._readable()
+            has_come = self.bytes_read > before or self._read_ended or self._is_closed()
+        self.watch_first()
+        return has_come
+
+    def watch_first(self) -> None:
+        self._fresh = False
+        if self._wanted:
+            self.resume_reading(self._limit)
 
     def pause_reading(self) -> None:
         self._wanted = False
@@ -122,7 +146,7 @@ class SocketTransport(Transport):
             # Before the bytes are taken: a tick may pause or close the socket, or give
             # it to somebody for whom they are not meant.
             self.loop.drain()
-        if not self._wanted or self._is_closed():
+        if not self._wanted or self._sending is _CLOSED:
             self._unwatch_readable()
             return
         try:
@@ -135,7 +159,7 @@ class SocketTransport(Transport):
         if not size:
             self._end_reading()
             return
-        if self._libuv:
+        if self._libuv and self._watched:
             self._keep_watched()
         self.bytes_read += size
         if self.idle is not None:
@@ -285,13 +309,13 @@ class SocketTransport(Transport):
             holder._transport_lost(error)
 
     def abort(self) -> None:
-        if self._is_closed():
+        if self._sending is _CLOSED:
             return
         self._unwatch_readable()
         if self._queue is not None:
             self._queue = None
             self.loop.unwatch_writable(self._socket)
-        self._move(SendingMove.CLOSE)
+        self._sending = advance(SENDING, self._sending, _CLOSE)
         self.loop.detach(self)
         self._socket.close()
         self.let_go()
@@ -302,7 +326,7 @@ class SocketTransport(Transport):
         self.abort()
 
     def _is_closed(self) -> bool:
-        return self._sending is Sending.CLOSED
+        return self._sending is _CLOSED
 
     # Facts
 

@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import sys
 from typing import Final
 
 _TCP_FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
@@ -9,6 +10,9 @@ _TCP_FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
 _KEEP_IDLE: Final[int | None] = getattr(
     socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", None)
 )
+#: Whether an accepted socket has the options of the listening one. BSD and macOS do as
+#: Linux for some of them.
+ARE_INHERITED: Final = sys.platform == "linux"
 #: l_onoff=1, l_linger=0: closing sends a reset and drops what is unsent.
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 

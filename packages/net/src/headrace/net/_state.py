@@ -33,7 +33,13 @@ from typing import Final, TypeVar
 from headrace.net._errors import IllegalMoveError
 
 
-class Link(Enum):
+class _Table(Enum):
+    """An enum that is quick to look up: Enum hashes its name, in Python code."""
+
+    __hash__ = object.__hash__
+
+
+class Link(_Table):
     """The connection of a socket."""
 
     NEW = auto()  #: never connected
@@ -43,7 +49,7 @@ class Link(Enum):
     CLOSED = auto()  #: ``close`` was emitted, or is now
 
 
-class LinkMove(Enum):
+class LinkMove(_Table):
     """What happens to the connection of a socket."""
 
     CONNECT = auto()  #: `connect()`
@@ -65,7 +71,7 @@ LINK: Final[Mapping[tuple[Link, LinkMove], Link]] = {
 }
 
 
-class Sending(Enum):
+class Sending(_Table):
     """The write side of a transport."""
 
     OPEN = auto()  #: nothing waits; a write goes straight to the system
@@ -76,7 +82,7 @@ class Sending(Enum):
     CLOSED = auto()  #: the connection is closed
 
 
-class SendingMove(Enum):
+class SendingMove(_Table):
     """What happens to the write side of a transport."""
 
     QUEUE = auto()  #: the system did not take all
@@ -104,7 +110,7 @@ SENDING: Final[Mapping[tuple[Sending, SendingMove], Sending]] = {
 }
 
 
-class Securing(Enum):
+class Securing(_Table):
     """A TLS connection."""
 
     HANDSHAKING = auto()  #: what is written waits, nothing can be read
@@ -113,7 +119,7 @@ class Securing(Enum):
     CLOSED = auto()  #: the connection below is closed
 
 
-class SecuringMove(Enum):
+class SecuringMove(_Table):
     """What happens to a TLS connection."""
 
     ESTABLISH = auto()  #: the handshake is done
@@ -130,7 +136,7 @@ SECURING: Final[Mapping[tuple[Securing, SecuringMove], Securing]] = {
 }
 
 
-class Listening(Enum):
+class Listening(_Table):
     """A server."""
 
     IDLE = auto()  #: does not listen
@@ -139,7 +145,7 @@ class Listening(Enum):
     CLOSING = auto()  #: accepts no more; ``close`` comes with the last connection's
 
 
-class ListeningMove(Enum):
+class ListeningMove(_Table):
     """What happens to a server."""
 
     LISTEN = auto()  #: `listen()`

@@ -1,57 +1,136 @@
-"""A socket's idle timer, re-armed lazily.
+"""Idle timers of sockets: one timer of the loop for all that have the same time.
 
-Activity only notes the time. The timer looks at that note when it fires and sleeps on
-for what is missing, so a busy socket costs one timer per timeout, not one per read.
+Activity only notes the time. Sockets wait in the order in which they were set, and none
+that is still in that line can be due before the one in front; so a socket that lives
+for a short while costs an entry in a dictionary and no timer at all. A socket that is
+in front and was active meanwhile is looked at again when its own time has come: from
+then on it waits in a heap, with one entry at most.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import heapq
+from itertools import count
+from math import inf
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from headrace.events.loop import Loop, Timer
 
+_KEY: Final = "headrace.net idle timers"
+
+
+class Idler(Protocol):
+    """Who is told that nothing has happened for a while."""
+
+    def idled(self) -> None: ...
+
 
 class IdleTimer:
-    """Calls back when nothing has happened for a while, and again after new activity.
+    """Tells when nothing has happened for a while, and again after new activity.
 
     Args:
         loop: The running loop.
         seconds: The while.
-        expired: Called when it has passed, on behalf of the timer's creator.
+        idler: Whose `idled` is called when it has passed; inside a delivery.
     """
 
-    __slots__ = ("_expired", "_last", "_loop", "_seconds", "_timer")
+    __slots__ = ("_clock", "idler", "last", "line", "waits")
 
-    def __init__(
-        self, loop: "Loop", seconds: float, expired: Callable[[], object]
-    ) -> None:
-        self._loop = loop
-        self._seconds = seconds
-        self._expired = expired
-        self._last = loop.time()
-        self._timer: Timer | None = None
-        self._arm(seconds)
+    def __init__(self, loop: "Loop", seconds: float, idler: Idler) -> None:
+        self._clock = loop.time
+        self.idler: Idler | None = idler
+        self.line = line = _line(loop, seconds)
+        #: When there was activity last.
+        self.last = loop.time()
+        #: Whether it is in the line, or in its heap.
+        self.waits = True
+        line.add(self)
 
     def touch(self) -> None:
         """Note activity: the while begins anew."""
-        self._last = self._loop.time()
-        if self._timer is None:
-            self._arm(self._seconds)
-
-    def _arm(self, delay: float) -> None:
-        self._timer = timer = self._loop.call_later(delay, self._look)
-        timer.unref()  # the socket counts for run(), its timer never does (H-145)
-
-    def _look(self) -> None:
-        missing = self._last + self._seconds - self._loop.time()
-        if missing > 0:
-            self._arm(missing)
-        else:
-            self._timer = None
-            self._expired()
+        self.last = self._clock()
+        if not self.waits:
+            self.waits = True
+            self.line.add(self)
 
     def cancel(self) -> None:
-        """Stop until the next activity; a cancelled timer must not be touched again."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        """Stop; a cancelled timer must not be touched again."""
+        self.idler = None
+        self.line.remove(self)
+
+
+class _Line:
+    """All idle timers of a loop with the same time."""
+
+    __slots__ = ("_armed", "_loop", "_numbers", "_revived", "_seconds", "_waiting")
+
+    def __init__(self, loop: "Loop", seconds: float) -> None:
+        self._loop = loop
+        self._seconds = seconds
+        self._waiting: dict[IdleTimer, float] = {}  # and since when
+        self._revived: list[tuple[float, int, IdleTimer]] = []  # a heap, by deadline
+        self._numbers = count()
+        self._armed: Timer | None = None
+
+    def add(self, timer: IdleTimer) -> None:
+        self._waiting[timer] = timer.last
+        if self._armed is None:
+            self._arm(self._seconds)
+
+    def remove(self, timer: IdleTimer) -> None:
+        # One in the heap stays there until it comes up.
+        self._waiting.pop(timer, None)
+
+    def _arm(self, delay: float) -> None:
+        loop = self._loop
+        # Nobody's: else it would keep alive whoever happens to be served now.
+        owner, loop.owner = loop.owner, None
+        self._armed = timer = loop.call_later(delay, self._look)
+        loop.owner = owner
+        timer.unref()  # a socket counts for run(), its timer never does (H-145)
+
+    def _look(self) -> None:
+        """Call back one that is due; what is due as well gets its own turn (H-008)."""
+        self._armed = None
+        now = self._loop.time()
+        expired = self._next_due(now)
+        delay = self._earliest() - now
+        if delay < inf:
+            self._arm(max(delay, 0.0))
+        else:
+            self._loop.locals[_KEY].pop(self._seconds, None)
+        if expired is not None and expired.idler is not None:
+            expired.waits = False
+            expired.idler.idled()
+
+    def _next_due(self, now: float) -> IdleTimer | None:
+        seconds, waiting, revived = self._seconds, self._waiting, self._revived
+        while self._earliest() <= now:
+            if revived and revived[0][0] <= now:
+                timer = heapq.heappop(revived)[2]
+            else:
+                timer = next(iter(waiting))
+                del waiting[timer]
+            if timer.idler is None:
+                continue  # cancelled
+            due = timer.last + seconds
+            if due <= now:
+                return timer
+            heapq.heappush(revived, (due, next(self._numbers), timer))
+        return None
+
+    def _earliest(self) -> float:
+        first = inf
+        for since in self._waiting.values():
+            first = since + self._seconds
+            break
+        return min(first, self._revived[0][0]) if self._revived else first
+
+
+def _line(loop: "Loop", seconds: float) -> _Line:
+    lines: dict[float, _Line] | None = loop.locals.get(_KEY)
+    if lines is None:
+        lines = loop.locals[_KEY] = {}
+    line = lines.get(seconds)
+    if line is None:
+        line = lines[seconds] = _Line(loop, seconds)
+    return line

@@ -198,6 +198,12 @@ class TLSTransport(Transport):
         elif self.established:
             self._below.resume_reading(limit)
 
+    def read_first(self) -> bool:
+        return self._below.read_first()
+
+    def watch_first(self) -> None:
+        self._below.watch_first()
+
     def pause_reading(self) -> None:
         self._wanted = False
         if self.established:

@@ -81,6 +81,17 @@ class Transport(ABC):
     def resume_reading(self, limit: int = 0) -> None:
         """Read, `limit` bytes at a time at most (0: as many as the buffer takes)."""
 
+    def read_first(self) -> bool:
+        """Begin to read a connection that was just accepted.
+
+        Returns:
+            Whether it was worth while to look for bytes at once.
+        """
+        return True
+
+    def watch_first(self) -> None:  # noqa: B027 - others watch by themselves
+        """Do as `read_first`, but wait for the system to say that bytes have come."""
+
     @abstractmethod
     def pause_reading(self) -> None:
         """Take nothing more from the system until `resume_reading`."""
