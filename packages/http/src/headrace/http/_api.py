@@ -69,7 +69,7 @@ def get(
 
     Source: H-018.
     """
-    return ClientRequest(url, options, callback, **keywords).end()
+    return ClientRequest(url, options, callback, **keywords)._end_or_drop()
 
 
 class Client:

@@ -222,6 +222,20 @@ class ClientRequest(RequestLife):
         settings = self._parser_settings._replace(max_headers_count=count or 0)
         self._parser_settings = settings
 
+    def _end_or_drop(self) -> Self:
+        """Do as `end`, for a caller that has no other reference to this request.
+
+        Raises:
+            Exception: As `end`; nothing of the request is left then, and no event of it
+                comes.
+        """
+        try:
+            return self.end()
+        except BaseException:
+            self._await_mode()  # its end is nobody's uncaught error
+            self.destroy()
+            raise
+
     # Python's way
 
     def _await_mode(self) -> None:

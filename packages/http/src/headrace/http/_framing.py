@@ -19,6 +19,9 @@ class Framing(Enum):
     CLOSE = auto()  #: the end of the connection is the end of the body
 
 
+#: The largest Content-Length that receivers understand: what fits in 64 bits.
+MAX_CONTENT_LENGTH: Final = 2**64 - 1
+
 #: Response statuses that never have a body (RFC 9110 section 6.4.1).
 BODILESS_STATUSES: Final = frozenset({204, 304})
 
@@ -41,7 +44,7 @@ def declared_length(fields: Fields) -> int | None:
     """Return the user's Content-Length as a number, None if there is none.
 
     Raises:
-        InvalidHeaderValueError: If it is not one number of plain digits.
+        InvalidHeaderValueError: If it is not one number of plain digits, or too large.
     """
     field = fields.get("content-length")
     if field is None:
@@ -54,4 +57,7 @@ def declared_length(fields: Fields) -> int | None:
     text = value_text(name, value)
     if not (text.isascii() and text.isdigit()):
         raise InvalidHeaderValueError(name, value, "must be a number of digits")
-    return int(text)
+    length = int(text) if len(text) <= 20 else MAX_CONTENT_LENGTH + 1
+    if length > MAX_CONTENT_LENGTH:
+        raise InvalidHeaderValueError(name, value, "must fit in 64 bits")
+    return length

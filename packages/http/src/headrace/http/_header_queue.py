@@ -22,6 +22,7 @@ from headrace.http._headers import (
     known_line,
     lower_name,
     pairs,
+    plain,
     value_text,
 )
 from headrace.streams import Writable
@@ -78,6 +79,8 @@ class HeaderQueue(Writable):
         """
         if self._stage != OPEN:
             raise HeadersSentError("set headers")
+        if type(name) is not str and isinstance(name, str):
+            name = plain(name)
         lowered = lower_name(name)
         check_value(name, value)
         if self._fields is NO_FIELDS:
@@ -176,6 +179,8 @@ class HeaderQueue(Writable):
             fields: Fields = {}
             text = ""
             for name, value in headers.items():
+                if type(name) is not str:
+                    break
                 if type(value) is str:
                     line = KNOWN_LINES.get((name, value)) or known_line(name, value)
                     fields[line[0]] = (name, value)
@@ -184,10 +189,11 @@ class HeaderQueue(Writable):
                     fields[lower_name(name)] = (name, value)
                     check_value(name, value)
                     text += self._value_lines(name, value)
-            if len(fields) == len(headers):
-                self._fields = fields
-                self._text = text
-                return
+            else:
+                if len(fields) == len(headers):
+                    self._fields = fields
+                    self._text = text
+                    return
         given = pairs(headers)
         checked = []
         for name, value in given:

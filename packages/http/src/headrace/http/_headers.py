@@ -42,6 +42,15 @@ _KNOWN_LINES_MAX: Final = 512
 _KNOWN_LINE_SIZE: Final = 128
 
 
+def plain(text: str) -> str:
+    """Return the characters of `text` as nothing but a ``str``.
+
+    What was checked is what is sent: a subclass (an Enum with text, say) may tell
+    formatting, or a method, something else than the characters it holds.
+    """
+    return text if type(text) is str else str.__str__(text)
+
+
 def is_token(text: object) -> bool:
     """Tell whether `text` is an HTTP token."""
     return isinstance(text, str) and _TOKEN.fullmatch(text) is not None
@@ -59,6 +68,7 @@ def lower_name(name: str) -> str:
         pass
     if not is_token(name):
         raise InvalidTokenError("a header name", name)
+    name = plain(name)
     if len(KNOWN_NAMES) < _KNOWN_NAMES_MAX:
         KNOWN_NAMES[name] = name.lower()
     return name.lower()
@@ -97,10 +107,14 @@ def value_text(name: str, value: object) -> str:
     """
     if type(value) is str:
         text = value
+    elif isinstance(value, str):
+        text = plain(value)
     elif isinstance(value, bytes):
-        text = value.decode("latin-1")
-    elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
-        text = str(value)
+        text = bytes.decode(value, "latin-1")
+    elif isinstance(value, int) and not isinstance(value, bool):
+        text = int.__repr__(value)
+    elif isinstance(value, float):
+        text = float.__repr__(value)
     elif value is None:
         raise InvalidHeaderValueError(name, value)
     else:
@@ -164,17 +178,26 @@ def pairs(headers: object) -> list[tuple[str, HeaderValue]]:
         InvalidArgTypeError: If it is none of the three.
     """
     if isinstance(headers, Mapping):
-        return list(headers.items())
+        return [(_plain_name(name), value) for name, value in headers.items()]
     if isinstance(headers, (str, bytes)) or not isinstance(headers, Iterable):
         raise InvalidArgTypeError("headers", "a mapping, a list or pairs", headers)
     items = list(headers)
     if items and isinstance(items[0], (tuple, list)):
         if any(not isinstance(item, (tuple, list)) or len(item) != 2 for item in items):
             raise InvalidArgValueError("headers", "must hold pairs only", headers)
-        return [(name, value) for name, value in items]
+        return [(_plain_name(name), value) for name, value in items]
     if len(items) % 2:
         raise InvalidArgValueError("headers", "must have an even length", headers)
-    return list(zip(items[::2], items[1::2], strict=True))
+    names = map(_plain_name, items[::2])
+    return list(zip(names, items[1::2], strict=True))
+
+
+def _plain_name(name: Any) -> Any:
+    """Return a name of a subclass of ``str`` as ``str``; what is none is refused later.
+
+    A name is looked up before it is checked, and a subclass could be equal to another.
+    """
+    return plain(name) if isinstance(name, str) else name
 
 
 def has_token(value: HeaderValue, token: str) -> bool:

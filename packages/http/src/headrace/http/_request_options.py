@@ -27,7 +27,7 @@ from headrace.http._errors import (
     UnescapedCharactersError,
     UnknownOptionError,
 )
-from headrace.http._headers import Fields, Headers, check_text, is_token
+from headrace.http._headers import Fields, Headers, check_text, is_token, plain
 
 if TYPE_CHECKING:
     from headrace.http_parser import EngineName
@@ -295,6 +295,7 @@ def _read_host(given: Mapping[str, Any]) -> str:
     for name in ("hostname", "host"):
         _check_str(name, given.get(name, ""))
     host: str = given.get("hostname") or given.get("host") or "localhost"
+    host = plain(host)
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     check_text("host", host)
@@ -350,7 +351,7 @@ def check_path(path: object) -> str:
         raise InvalidArgTypeError("path", "a str", path)
     if _NOT_TARGET.search(path) is not None:
         raise UnescapedCharactersError(path)
-    return path
+    return plain(path)
 
 
 def check_method(method: object) -> str:
@@ -366,7 +367,7 @@ def check_method(method: object) -> str:
         raise InvalidArgTypeError("method", "a str", method)
     if not is_token(method):
         raise InvalidTokenError("a method", method)
-    return method.upper()
+    return plain(method).upper()
 
 
 def check_seconds(name: str, value: object) -> float:

@@ -33,6 +33,7 @@ from headrace.http._headers import (
     has_token,
     lower_name,
     pairs,
+    plain,
 )
 from headrace.http._message_events import ResponseEvents
 from headrace.http._outgoing import OutgoingMessage
@@ -223,6 +224,7 @@ class ServerResponse(ResponseEvents):
             headers, status_message = status_message, None
         if status_message:
             check_text("the status message", status_message)
+            status_message = plain(status_message)
         if headers is not None:
             self._merge_headers(headers)
         self.status_code = code
@@ -240,16 +242,17 @@ class ServerResponse(ResponseEvents):
         if not isinstance(phrase, str):
             raise InvalidArgTypeError("status_message", "a str", phrase)
         check_text("the status message", phrase)
+        phrase = self._phrase = plain(phrase)
         return f"HTTP/1.1 {code} {phrase}\r\n"
 
     def _compose_head(self, body_size: int | None) -> bytes:
         fields = self._fields
-        line = _USUAL_STATUS_LINES.get(self.status_code)
+        code = self.status_code
+        line = _USUAL_STATUS_LINES.get(code) if type(code) is int else None
         if (
             line is None
             or body_size is None
             or self._phrase
-            or type(self.status_code) is not int
             or self._removed
             or not self.send_date
             or self.req.method == "HEAD"

@@ -48,4 +48,4 @@ def get(
 
     Source: X-071.
     """
-    return ClientRequest(url, options, callback, **keywords).end()
+    return ClientRequest(url, options, callback, **keywords)._end_or_drop()
