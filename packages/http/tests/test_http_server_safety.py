@@ -128,6 +128,30 @@ async def test_the_tail_of_a_refused_message_is_no_request() -> None:
     assert urls == []
 
 
+@pytest.mark.parametrize("behind", [b"GET /b HTTP/1.1\r\nHost: x\r\n\r\n", b"no\r\n"])
+@pytest.mark.parametrize("says", ["client", "server"])
+async def test_nothing_is_said_behind_the_last_answer(says: str, behind: bytes) -> None:
+    """Who has read ``close`` reads no further: also no 400 (RFC 9112 section 9.6)."""
+    urls = []
+
+    async def listener(request: Request, response: Response) -> None:
+        urls.append(request.url)
+        if says == "server":
+            response.set_header("Connection", "close")
+        response.write("last")
+        await anyio.lowlevel.checkpoint()
+        response.end()
+
+    close = b"Connection: close\r\n" if says == "client" else b""
+    server = http.create_server(listener).listen(0, "127.0.0.1")
+    async with server, RawClient(server) as client:
+        await client.send(b"GET /a HTTP/1.1\r\nHost: x\r\n" + close + b"\r\n" + behind)
+        answer = await client.response()
+        assert await client.read_all() == b""
+    assert (answer.header("connection"), answer.body) == ("close", b"last")
+    assert "/b" not in urls or says == "server"  # it may have come before the decision
+
+
 @pytest.mark.parametrize(
     "head",
     [

@@ -163,7 +163,7 @@ class ServerConnection(EndingConnection):
             try:
                 server.emit("drop_request", request, self.net_socket)
             finally:
-                self._refuse(503)
+                self._refuse(503, insists=True)
         elif head.method == "CONNECT" or (
             head.upgrade and server.takes_upgrade(request)
         ):
@@ -372,7 +372,7 @@ class ServerConnection(EndingConnection):
             request._abort()
         else:
             request._dump()
-        if not response._keep and not self._farewell:
+        if not response._keep and not self._insists:
             self._end(linger=not request.complete or self.parser.has_unparsed)
         elif exchanges:
             self._waiting -= exchanges[0]._held_size()

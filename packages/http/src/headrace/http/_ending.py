@@ -71,6 +71,7 @@ class EndingConnection(Wire):
         "_hold",
         "_idle_promise",
         "_idle_time",
+        "_insists",
         "_is_dumping",
         "_peer_ended",
         "_receiving",
@@ -105,6 +106,7 @@ class EndingConnection(Wire):
         self._hold = 0
         self._peer_ended = False
         self._farewell: bytes | None = None  # a last reply without a request
+        self._insists = False  # it goes out behind a ``Connection: close``, too
         # Of the exchanges: the oldest unfinished one is in front.
         self._exchanges: deque[ServerResponse] = deque()
         self._receiving: ServerResponse | None = None
@@ -236,8 +238,14 @@ class EndingConnection(Wire):
         self._break_off(response, PeerGoneError("aborted"))
         return False
 
-    def _refuse(self, status: int) -> None:
-        """Send one minimal reply behind the answers that are owed, then close."""
+    def _refuse(self, status: int, *, insists: bool = False) -> None:
+        """Send one minimal reply behind the answers that are owed, then close.
+
+        Args:
+            status: Its status.
+            insists: Send it also if an answer before it has said that it is the last.
+        """
+        self._insists = insists
         self._stop_reading()
         if self._service is not _SERVING:
             return
