@@ -5,7 +5,7 @@ bytes; the difference of the totals is what they cost.
 
     python benchmarks/client/instructions.py "headrace awaited" aiohttp
     python benchmarks/client/instructions.py --case "hello 16" "headrace listeners"
-    python benchmarks/client/instructions.py --case up --syscalls "headrace awaited" node
+    python benchmarks/client/instructions.py --case up --syscalls aiohttp node
 """
 
 import argparse

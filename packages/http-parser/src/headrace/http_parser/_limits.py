@@ -29,8 +29,9 @@ MAX_CONTENT_LENGTH: Final = 2**64 - 1
 #: makes the allocator give pages back and take them again: five times the cost.
 MAX_ENGINE_BYTES: Final = 65_536
 
-#: The fields of a request are remembered with what was read from them, for the next one
-#: that has the same. A connection that only waits shall not hold more than this.
+#: The fields of a request, and the head of a response, are remembered with what was
+#: read from them, for the next one that has the same. A connection that only waits
+#: shall not hold more than this.
 MAX_REMEMBERED_BYTES: Final = 4_096
 
 

@@ -170,6 +170,35 @@ class MessageParser(Generic[HeadT]):
         self._section.forget()
         return leftover
 
+    def take_rest(self) -> bytes | None:
+        """Return the whole rest of the body, if it and the message's end are here.
+
+        For the many messages that come in one piece: the end counts as delivered. It
+        had no trailers.
+
+        Returns:
+            The rest of the body, perhaps empty; None if it is not all here, or not of
+            known length. Then nothing is done, and `next_event` goes on.
+        """
+        state = self._state
+        data = b""
+        if state is _FIXED:
+            buffer, start = self.buffer, self._position
+            end = start + self._left
+            if len(buffer) < end:
+                return None
+            data = bytes(buffer[start:end])
+            self._left = 0
+            if end == len(buffer):
+                self.buffer = b""
+                self._position = 0
+            else:
+                self._position = end
+        elif state is not _COMPLETE or self._end is not END_OF_MESSAGE:
+            return None
+        self._state = _AFTER_END[self._after]
+        return data
+
     def next_event(self) -> HeadT | bytes | EndOfMessage | Signal:
         """Return the next event, or why there is none.
 

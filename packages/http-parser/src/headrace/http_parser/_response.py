@@ -1,7 +1,7 @@
 """The parser of a client: responses, each to a request that was announced."""
 
 import re
-from typing import Final
+from typing import Final, TypeAlias
 
 from headrace.http_parser._diagnosis import check_status_line
 from headrace.http_parser._engine import (
@@ -24,12 +24,13 @@ from headrace.http_parser._framing import (
 from headrace.http_parser._limits import (
     MAX_HEADER_SIZE,
     MAX_HEADERS_COUNT,
+    MAX_REMEMBERED_BYTES,
     Limits,
     limits_with,
 )
 from headrace.http_parser._messages import ResponseHead, Signal
 from headrace.http_parser._parser import MessageParser
-from headrace.http_parser._state import Move, State, advance
+from headrace.http_parser._state import Move, State, advance, moves_from
 
 # status-line = HTTP-version SP status-code [ SP reason-phrase ], then fields and a
 # blank line (RFC 9112 sections 2.1 and 4). Peers leave out the last SP as well.
@@ -45,10 +46,21 @@ _HEAD: Final = re.compile(
 _BEGINNING: Final = 5
 
 # Members of an Enum are slow to look up on the hot path (Python 3.11).
+_IDLE: Final = State.IDLE
 _CHUNK: Final = Move.CHUNK
+_CLOSE: Final = Move.CLOSE
+_EXPECT: Final = Move.EXPECT
 _FLOW: Final = Move.FLOW
 _REST: Final = Move.REST
 _CHUNKED: Final = Transfer.CHUNKED
+
+# A part of the table for the move of every message.
+_EXPECTED: Final = moves_from(State.IDLE)[Move.EXPECT]
+
+
+# A whole head, the method it answered, and what it said: the head as an event, what
+# follows it, and whether every engine reads such fields in the same way.
+_Known: TypeAlias = tuple[bytes, str, ResponseHead, Move, bool]
 
 
 class ResponseParser(MessageParser[ResponseHead]):
@@ -70,7 +82,7 @@ class ResponseParser(MessageParser[ResponseHead]):
     Source: H-075, H-076, H-125, H-130.
     """
 
-    __slots__ = ("_method",)
+    __slots__ = ("_known", "_method")
 
     def __init__(
         self,
@@ -89,6 +101,9 @@ class ResponseParser(MessageParser[ResponseHead]):
             check_status_line,
         )
         self._method = ""
+        # Per connection: the last head. Servers repeat themselves, their clock only
+        # moves once a second, and comparing is cheaper than reading.
+        self._known: _Known | None = None
 
     def expect(self, method: str) -> None:
         """Say that a request is sent, and what the next response answers.
@@ -100,11 +115,13 @@ class ResponseParser(MessageParser[ResponseHead]):
             IllegalMoveError: If the answer to the request before is not complete, or
                 the server has sent bytes that would be taken for this answer.
         """
-        if self.has_unparsed and self._state is State.IDLE:
+        if self._state is not _IDLE:
+            advance(self._state, _EXPECT)  # raises: there is no such move
+        if len(self.buffer) > self._position:
             raise IllegalMoveError(
-                self._state, Move.EXPECT, "the server sent bytes that nobody asked for"
+                _IDLE, _EXPECT, "the server sent bytes that nobody asked for"
             )
-        self._state = advance(self._state, Move.EXPECT)
+        self._state = _EXPECTED
         self._method = method
 
     def _read_head(self) -> ResponseHead | Signal:
@@ -113,6 +130,9 @@ class ResponseParser(MessageParser[ResponseHead]):
             if self._section.seen < _BEGINNING and not self._insecure:
                 self._check_beginning()
             return self._await_head()
+        known = self._known
+        if known is not None and raw == known[0] and self._method == known[1]:
+            return self._read_known(known)
         match = _HEAD.fullmatch(raw)
         if not match or self._head_end - self._position > self._max_head_size:
             self._refuse_head(raw)
@@ -135,6 +155,16 @@ class ResponseParser(MessageParser[ResponseHead]):
         start = self._position
         line, *_ = bytes(self.buffer[start : start + _BEGINNING]).splitlines() or [b""]
         check_status_line(line, False)
+
+    def _read_known(self, known: _Known) -> ResponseHead:
+        """Read the last head once more; what was checked once is not checked again."""
+        _, _, head, body, plain = known
+        if body is _CHUNK:
+            self._ask_engine(head, plain, body)
+        self._pass_head(self._head_end)
+        self._after = _REST if head.keep_alive else _CLOSE
+        self._enter_body(body, head.content_length)
+        return head
 
     def _read_fields(
         self, raw: bytes, http_version: str, status: int, phrase: str
@@ -166,9 +196,11 @@ class ResponseParser(MessageParser[ResponseHead]):
         if interim:
             self._state = advance(self._state, Move.INTERIM)
             return head
-        self._after = _REST if head.keep_alive else Move.CLOSE
+        self._after = _REST if head.keep_alive else _CLOSE
         if upgrade:
             self._after = Move.SWITCH
+        elif len(raw) <= MAX_REMEMBERED_BYTES and not self._insecure:
+            self._known = raw, method, head, body, framing.plain
         self._enter_body(body, framing.length)
         return head
 
