@@ -139,8 +139,10 @@ class Agent(AgentEvents):
         Source: H-097.
         """
         options, name = self._route(options)
-        loop = current()
-        pool = loop.locals.get(self) or LoopPool(self, loop)
+        loop = getattr(request, "home", None) or current()
+        pool = loop.locals.get(self)
+        if pool is None:
+            pool = LoopPool(self, loop)
         pool.add(request, name, options)
 
     def _route(self, options: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
@@ -174,7 +176,8 @@ class Agent(AgentEvents):
 
         Source: H-098, H-101.
         """
-        pool = current().locals.get(self)
+        loop = getattr(request, "home", None) or current()
+        pool = loop.locals.get(self)
         if pool is None:
             destroy(socket)
         else:
@@ -306,9 +309,9 @@ class Agent(AgentEvents):
             settings = self._settings
             socket.set_keep_alive(True, settings.keep_alive_msecs / 1000)
             socket.unref()
-            timeout = settings.timeout or None
-            if socket.timeout != timeout:
-                socket.set_timeout(timeout or 0)
+            timeout = settings.timeout or 0.0
+            if socket._timeout != timeout:  # its property would cost three calls
+                socket.set_timeout(timeout)
         return True
 
     def reuse_socket(self, socket: Socket, request: "PooledRequest") -> None:

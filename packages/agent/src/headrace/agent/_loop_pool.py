@@ -46,6 +46,8 @@ __all__ = ["LoopPool", "Place"]
 Place: TypeAlias = Connection[Watch, PooledRequest]
 Ticket: TypeAlias = Claim[Watch, PooledRequest]
 
+_ALWAYS: Final = -math.inf
+_NO_STEP: Final[tuple[None, None]] = (None, None)
 _GONE: Final = State.GONE
 _PROMISED: Final = State.PROMISED
 _RESTING: Final = State.RESTING
@@ -102,11 +104,18 @@ class LoopPool:
         loop = self._loop
         if self._failing and id(request) in self._failing:
             raise RequestPendingError(request)
-        now = -math.inf if self._timer is None else loop.time()
+        now = _ALWAYS if self._timer is None else loop.time()
         fresh = getattr(request, "fresh", False)
-        self._perform(
-            self.books.add(request, name, options, loop.owner, now, fresh=fresh)
-        )
+        owner = loop.owner
+        steps = self.books.add(request, name, options, owner, now, fresh=fresh)
+        do, connection = steps[0] if len(steps) == 1 else _NO_STEP
+        if do is HAND_OVER and connection is not None and not self._performing:
+            # Most requests: one step, which runs nobody's code.
+            claim, watch = connection.claim, connection.socket
+            if claim is not None and watch is not None and watch.guards:
+                loop.next_tick_for(owner, self._deliver, connection, claim)
+                return
+        self._perform(steps)
 
     def cancel(self, request: PooledRequest) -> None:
         """Take out a request that has no socket yet, and no error."""
@@ -131,10 +140,11 @@ class LoopPool:
             return
         options = connection.options
         self._perform(self.books.release(connection, reusable=True))
-        try:
-            self._agent.emit("free", socket, options)
-        except Exception as error:
-            self._loop.report(error, self._agent)
+        if "free" in self._agent._listeners:
+            try:
+                self._agent.emit("free", socket, options)
+            except Exception as error:
+                self._loop.report(error, self._agent)
 
     def destroy(self) -> None:
         """Part with everything; requests without a socket fail."""
@@ -312,8 +322,9 @@ class LoopPool:
         elif connection.state is _RESTING:  # the hook may have put it to work
             watch.watch()
             if limit < math.inf:
-                connection.deadline = self._loop.time() + limit
-                self._arm(connection.deadline)
+                due = connection.deadline = self._loop.time() + limit
+                if self._timer is None or due < self._due:
+                    self._arm(due)
 
     def _connect(self, connection: Place) -> None:
         if connection.state is _GONE:
@@ -342,8 +353,6 @@ class LoopPool:
     def _arm(self, due: float) -> None:
         """See to it that `_expire` runs at `due`, or before."""
         if self._timer is not None:
-            if self._due <= due:
-                return
             self._timer.cancel()
         loop, self._due = self._loop, due
         owner, loop.owner = loop.owner, None

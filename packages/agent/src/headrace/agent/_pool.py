@@ -50,6 +50,9 @@ REST: Final = Do.REST
 CLOSE: Final = Do.CLOSE
 FAIL: Final = Do.FAIL
 _PROMISE: Final = Move.PROMISE
+# The moves of every exchange, looked up once.
+_PROMISED_AT_REST: Final = MOVES[State.RESTING, Move.PROMISE]
+_RESTING_AFTER_WORK: Final = MOVES[State.WORKING, Move.REST]
 _DELIVER: Final = Move.DELIVER
 _REST: Final = Move.REST
 _GONE: Final = State.GONE
@@ -241,6 +244,19 @@ class Pool(Generic[S, R]):
         if group is None:
             group = self._groups[name] = Group(name)
         claim = self._claims[key] = Claim(request, group, options, context, fresh)
+        free = group.free
+        if free and not fresh:
+            # What `_place` does for most requests, without further calls.
+            index = 0 if self.limits.scheduling == "fifo" else -1
+            connection = free[index]
+            if connection.deadline > now:
+                del free[index]
+                group.busy[connection] = None
+                connection.state = _PROMISED_AT_REST
+                connection.claim = claim
+                connection.options = options
+                claim.connection = connection
+                return ((HAND_OVER, connection),)
         return self._place(claim, now)
 
     def cancel(self, request: R) -> Steps[S, R]:
@@ -414,7 +430,10 @@ class Pool(Generic[S, R]):
             and len(group.free) < limits.max_free_sockets
             and not self._starved  # else its place is wanted under another name
         ):
-            connection.state = MOVES[connection.state, _REST]
+            if connection.state is _WORKING:  # nearly always
+                connection.state = _RESTING_AFTER_WORK
+            else:
+                connection.state = MOVES[connection.state, _REST]
             connection.deadline = math.inf
             self._rests += 1
             connection.rested = self._rests

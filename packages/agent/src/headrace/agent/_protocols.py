@@ -18,7 +18,8 @@ class PooledRequest(Protocol):
     ends the exchange by `Agent.release`, or by destroying the socket.
 
     A request may have one attribute more, `fresh`: True if a socket that has been free
-    will not do, because one was found closed when it was used.
+    will not do, because one was found closed when it was used. And another, `home`: the
+    running loop's `Loop`, if the request knows it and so saves the agent asking.
 
     Classes that derive from this one inherit the attributes' defaults.
 

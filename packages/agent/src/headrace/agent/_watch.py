@@ -55,6 +55,7 @@ class Watch:
 
     __slots__ = (
         "_has_input",
+        "_hears_errors",
         "_pool",
         "_watches",
         "connection",
@@ -71,6 +72,7 @@ class Watch:
         self.hint: float | None = None
         self.parked = False
         self.guards = False
+        self._hears_errors = False
         self._watches = False  # takes what arrives
         self._has_input: Callable[[int], object] | None = None
 
@@ -88,6 +90,7 @@ class Watch:
         """Hear nothing more. The socket is as it was before the pool had it."""
         self._leave()
         self.wake(stays_raw=False)
+        self._stop_hearing_errors()
         if self.parked:
             self.parked = False
             if isinstance(self.socket, Socket):
@@ -106,9 +109,15 @@ class Watch:
 
     def guard(self) -> None:
         """Answer for errors, because the request does not or not any more."""
-        if not self.guards:
-            self.guards = True
+        self.guards = True
+        if not self._hears_errors:
+            self._hears_errors = True
             self.socket.on("error", self._on_error)
+
+    def _stop_hearing_errors(self) -> None:
+        if self._hears_errors:
+            self._hears_errors = False
+            self.socket.remove_listener("error", self._on_error)
 
     def _on_close(self) -> None:
         self._pool.spoil(self, error_of(self.socket))
@@ -121,7 +130,8 @@ class Watch:
             self._pool.spoil(self)
 
     def _on_error(self, error: Exception) -> None:
-        self._pool.spoil(self, error)
+        if self.guards:
+            self._pool.spoil(self, error)
 
     # While it rests
 
@@ -138,17 +148,19 @@ class Watch:
 
         Args:
             stays_raw: It calls `consume` by itself, so that the socket need not become
-                a stream first.
+                a stream first, and its errors go to the receiver: the listener may stay
+                where it is, and does nothing.
         """
         if self._watches:
             self._watches = False
-            if not isinstance(self.socket, Socket):
-                self.socket.custom.off("readable", self._on_readable)
+            socket = self.socket
+            if not isinstance(socket, Socket):
+                socket.custom.off("readable", self._on_readable)
             elif not stays_raw:
-                self.socket.release()
-        if self.guards:
-            self.guards = False
-            self.socket.remove_listener("error", self._on_error)
+                socket.release()
+        self.guards = False
+        if not stays_raw:
+            self._stop_hearing_errors()
 
     def data_received(self, data: memoryview) -> None:
         """Part with a socket that speaks out of turn.

@@ -87,7 +87,8 @@ class SocketBase(SocketEvents):
         Source: spec H-136.
         """
         self._referenced = True
-        self._count()
+        if not self._counted:
+            self._count()
         return self
 
     def unref(self) -> Self:
@@ -96,7 +97,9 @@ class SocketBase(SocketEvents):
         Source: spec H-136.
         """
         self._referenced = False
-        self._count()
+        if self._counted:
+            self._counted = False
+            self.loop().release()
         return self
 
     def _count(self) -> None:
@@ -187,8 +190,8 @@ class SocketBase(SocketEvents):
 
         Source: spec H-147.
         """
-        setting = bool(enable), check_duration("initial_delay", initial_delay)
-        if setting != self._keep_alive:  # a pool asks for it after every exchange
+        if self._keep_alive != (enable, initial_delay):  # a pool asks again and again
+            setting = bool(enable), check_duration("initial_delay", initial_delay)
             self._keep_alive = setting
             self._transport.set_keep_alive(*setting)
         return self

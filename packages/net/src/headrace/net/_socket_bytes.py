@@ -127,6 +127,14 @@ class SocketBytes(SocketBase):
         """
         self._receiver = receiver
         self._receiver_rests = False
+        if (
+            self._link is _OPEN
+            and self._readable_state is None
+            and not self._peer_ended
+        ):  # all that is to do where the stream has never been used
+            self._transport.on_data = receiver.data_received
+            self._transport.resume_reading()
+            return
         if self._link in (Link.CLOSING, Link.CLOSED):
             self.loop().next_tick_for(self._owner, receiver.connection_lost, None)
             self._receiver = None
