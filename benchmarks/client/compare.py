@@ -5,14 +5,25 @@ are taken inside the round, and the table shows medians. Absolute times mean lit
 shared machine.
 
     python benchmarks/client/compare.py --rounds 9 --case "hello 16" --case "down"
+
+What noise does not move is counted under callgrind or strace, for a few and for many
+requests or MB; the difference is what they cost. V8 compiles in the background, so
+Node has no such number of instructions.
+
+    python benchmarks/client/compare.py --count instructions --case "hello 1"
+    python benchmarks/client/compare.py --count system-calls --case up --client aiohttp
 """
 
 import argparse
 import json
+import os
+import re
 import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,6 +65,10 @@ CASES = {
     "down": Case("down", 1, 1024 * MB, MB, "MB"),
     "up": Case("up", 1, 1024 * MB, MB, "MB"),
 }
+#: Requests, or MB, that are counted: the difference of both.
+FEW = {"hello": 320, "connect": 160, "down": 32, "up": 32}
+MANY = {"hello": 2240, "connect": 1120, "down": 160, "up": 160}
+_STRACE_ROW = re.compile(r"^ *[0-9.]+ +[0-9.]+ +[0-9]+ +([0-9]+) +(?:[0-9]+ +)?(\w+)$")
 #: Only one request at a time.
 _SERIAL = {"urllib3"}
 
@@ -113,12 +128,78 @@ def takes(name: str, case: Case) -> bool:
     return name not in _SERIAL or case.concurrency == 1
 
 
+def run(prefix: list[str], name: str, case: Case, amount: int, port: int) -> None:
+    """Let a client do so much under a tool."""
+    size = amount if case.unit == 1 else amount * MB
+    subprocess.run(
+        [*prefix, *CLIENTS[name]],
+        input=f"{case.name} {case.concurrency} {size} {port}\n",
+        env={**os.environ, "PYTHONHASHSEED": "0"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=True,
+    )
+
+
+def instructions(name: str, case: Case, amount: int, port: int) -> dict[str, int]:
+    """Return the user instructions of a client that does so much."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "callgrind.out"
+        options = ["--tool=callgrind", f"--callgrind-out-file={out}"]
+        run(["valgrind", *options], name, case, amount, port)
+        found = re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.MULTILINE)
+        assert found is not None
+        return {"instructions": int(found[1])}
+
+
+def system_calls(name: str, case: Case, amount: int, port: int) -> dict[str, int]:
+    """Return how often each system call was made for so much."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "strace.out"
+        run(["strace", "-f", "-c", "-o", str(out)], name, case, amount, port)
+        rows = map(_STRACE_ROW.match, out.read_text().splitlines())
+        return {row[2]: int(row[1]) for row in rows if row and row[2] != "total"}
+
+
+def difference(
+    measure: Callable[[str, Case, int, int], dict[str, int]],
+    name: str,
+    case: Case,
+    port: int,
+) -> dict[str, float]:
+    """Return what one request, or one MB, costs."""
+    few, many = FEW[case.name], MANY[case.name]
+    base = measure(name, case, few, port)
+    cost = measure(name, case, many, port)
+    each = {
+        what: (count - base.get(what, 0)) / (many - few) for what, count in cost.items()
+    }
+    return {what: count for what, count in each.items() if count >= 0.01}
+
+
+def count(what: str, cases: list[str], names: list[str], port: int) -> None:
+    """Print a line for each case and client."""
+    measure = instructions if what == "instructions" else system_calls
+    for case in map(CASES.__getitem__, cases):
+        for name in names:
+            if not takes(name, case) or (name == "node" and what == "instructions"):
+                continue
+            each = difference(measure, name, case, port)
+            text = ", ".join(
+                f"{number:,.0f} {kind}" if number > 100 else f"{number:.2f} {kind}"
+                for kind, number in sorted(each.items(), key=lambda row: -row[1])
+            )
+            print(f"{name}, {case.name} {case.concurrency}: {text}", flush=True)
+
+
 def main() -> None:
     """Run the cases and print one table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--case", action="append", choices=list(CASES))
     parser.add_argument("--client", action="append", choices=list(CLIENTS))
+    parser.add_argument("--count", choices=["instructions", "system-calls"])
     arguments = parser.parse_args()
     names = ["node", *(n for n in arguments.client or CLIENTS if n != "node")]
     if shutil.which("node") is None:
@@ -128,10 +209,14 @@ def main() -> None:
     )
     assert server.stdout is not None
     port = int(server.stdout.readline())
-    print("| case | " + " | ".join(names) + " |")
-    print("|---|" + "---|" * len(names))
+    cases = arguments.case or list(CASES)
     try:
-        for name in arguments.case or CASES:
+        if arguments.count:
+            count(arguments.count, cases, names, port)
+            return
+        print("| case | " + " | ".join(names) + " |")
+        print("|---|" + "---|" * len(names))
+        for name in cases:
             case = CASES[name]
             row = compare(case, names, port, arguments.rounds)
             print(f"| {name}, us per {case.unit_name} | {row} |", flush=True)
