@@ -13,7 +13,7 @@ import pytest
 from headrace import http, net
 from headrace.events.loop import call_later, next_tick
 from headrace.http.testing import RawClient, served
-from headrace.streams import Stream
+from headrace.streams import Stream, pipeline
 
 Request = http.IncomingMessage
 Response = http.ServerResponse
@@ -186,6 +186,48 @@ async def test_network_errors_are_told_quietly(
             assert (await client.ask("GET / HTTP/1.1")).status == 500
     assert [record.levelname for record in caplog.records] == ["DEBUG"]
     assert caplog.records[0].exc_info is None
+
+
+async def echo(request: Request, response: Response) -> None:
+    await pipeline(request, response)
+
+
+async def write_on(request: Request, response: Response) -> None:
+    while True:
+        response.write(bytes(65536))
+        await response.drain()
+
+
+async def read_on(request: Request, response: Response) -> None:
+    response.write("begun")
+    await request.body()
+
+
+@pytest.mark.parametrize("listener", [echo, write_on, read_on])
+@pytest.mark.parametrize("leaving", ["end", "reset"])
+async def test_a_client_that_leaves_is_no_bug_of_the_handler(
+    listener: Callable[..., Any], leaving: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What waits for it ends quietly: a client cannot fill the log (H-010, H-128)."""
+    ended = anyio.Event()
+
+    async def watched(request: Request, response: Response) -> None:
+        try:
+            await listener(request, response)
+        finally:
+            ended.set()
+
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+    with caplog.at_level(logging.DEBUG, "headrace.http"):
+        async with http.create_server(watched).listen(0, "127.0.0.1") as server:
+            async with RawClient(server) as client:
+                await client.send(head + b"body")
+                assert await client.read_exactly(15) == b"HTTP/1.1 200 OK"
+                if leaving == "reset":
+                    await client.reset()
+            await ended.wait()
+            await anyio.lowlevel.checkpoint()
+    assert {record.levelname for record in caplog.records} <= {"DEBUG"}
 
 
 async def test_a_missing_file_is_a_bug_of_the_handler(

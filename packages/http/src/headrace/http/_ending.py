@@ -29,6 +29,7 @@ from headrace.http._incoming import IncomingMessage
 from headrace.http._server_response import ServerResponse
 from headrace.http._wire import Wire
 from headrace.http_parser import STATUS_CODES, HTTPParserError, RequestParser
+from headrace.streams import PrematureCloseError, StreamDestroyedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -318,7 +319,7 @@ class EndingConnection(Wire):
 
     def take_exception(self, error: Exception, source: object) -> bool:
         """Log what was raised on behalf of this connection and answer 500 (H-010)."""
-        if _is_network_error(error):
+        if _is_network_error(error) or (self.lost and isinstance(error, _OF_THE_LOST)):
             logger.debug("connection failed: %s", error)
         else:
             logger.error("exception in a handler of %r", source, exc_info=error)
@@ -424,6 +425,10 @@ class EndingConnection(Wire):
         if not self._hold:
             self.socket.pause_receiving()
         self._hold |= reason
+
+
+#: What a handler gets that goes on to use the messages of a client that has left.
+_OF_THE_LOST: Final = (PrematureCloseError, StreamDestroyedError)
 
 
 def _is_network_error(error: Exception) -> bool:
