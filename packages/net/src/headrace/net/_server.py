@@ -243,14 +243,10 @@ class Server(ServerBase):
             raise
         owner: Owner = self
         reject = partial(self._reject, event, args)
-        if (
-            event in ("connection", "secure_connection")
-            and args
-            and isinstance(args[0], Socket)
-        ):
-            # A bug in a handler ends its connection, not the server (spec H-010).
-            owner = args[0]
-            reject = partial(_fail_connection, loop, args[0])
+        for arg in args:
+            if isinstance(arg, Socket):
+                # A bug in a handler ends its connection, not the server (spec H-010).
+                owner, reject = arg, partial(_fail_connection, loop, arg)
         self._keeper.spawn(loop, coroutine, owner, reject)
 
     # Python's way

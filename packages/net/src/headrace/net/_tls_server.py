@@ -37,7 +37,8 @@ class TLSServer(Server):
             `handshake_timeout` (120 seconds).
 
     Events:
-        connection (socket): a connection was accepted; its handshake begins.
+        connection (socket): a connection was accepted; its handshake begins. Emitted by
+            a program with a connected socket of its own, it secures that one.
         secure_connection (socket): the handshake is done; the socket is a `TLSSocket`.
         tls_client_error (error, socket): the handshake failed, and the socket is
             destroyed; no other connection is concerned.
@@ -54,6 +55,7 @@ class TLSServer(Server):
         self.set_secure_context(
             {name: given[name] for name in TLS_NAMES & given.keys()}
         )
+        self.on("connection", self._secure)
         if listener is not None:
             self.on("secure_connection", listener)
 
@@ -77,14 +79,24 @@ class TLSServer(Server):
         context: ssl.SSLContext = self._tls_options["ssl_context"]
         return context
 
+    def _secure(self, connection: "Socket") -> None:
+        """Put TLS on a connection that somebody else has accepted."""
+        if isinstance(connection, TLSSocket) and connection._is_handshaking_for(self):
+            return  # our own
+        secured = TLSSocket._put_over_for(self, connection)
+        self._connections.add(secured)
+        if self._options:
+            self._configure(secured)
+
     def _connection_secured(self, connection: "Socket") -> None:
         self.emit("secure_connection", connection)
 
     def _handshake_failed(self, error: BaseException, connection: "Socket") -> None:
         logger.debug("handshake with %r failed: %r", connection, error)
         if self.listener_count("tls_client_error"):
+            # On behalf of the connection: a bug in a listener harms nobody else.
             next_tick_for = current().next_tick_for
-            next_tick_for(self, self.emit, "tls_client_error", error, connection)
+            next_tick_for(connection, self.emit, "tls_client_error", error, connection)
 
 
 def create_tls_server(*args: Any, **options: "Unpack[TLSServerOptions]") -> TLSServer:

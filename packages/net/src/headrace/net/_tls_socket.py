@@ -116,6 +116,18 @@ class TLSSocket(Socket):
         self._begin()
         return self
 
+    @classmethod
+    def _put_over_for(cls, server: "Server", below: Socket) -> Self:
+        """Return the server's side of TLS on a connection that exists."""
+        self = cls(below, server._tls_options, is_server=True)
+        self._server = server
+        self._owner = self
+        self._is_accepted = True
+        return self
+
+    def _is_handshaking_for(self, server: "Server") -> bool:
+        return self._server is server and self.secure_connecting
+
     # The connection
 
     def connect(self, *args: Any, **options: Any) -> Self:
@@ -195,6 +207,17 @@ class TLSSocket(Socket):
     def _failed_early(self) -> bool:
         return self._tls is not None and not self._tls.was_established
 
+    def notify_close(self) -> None:
+        """Send TLS's own end now, if all that was written is sent; wait for nobody.
+
+        For a protocol that knows its data to be complete and is about to `destroy` the
+        socket, which by itself looks like a connection that was cut.
+
+        Source: RFC 8446 section 6.1.
+        """
+        if self._link is Link.OPEN and not self.secure_connecting:
+            self._transport.shutdown_write()
+
     # Facts
 
     @property
@@ -261,13 +284,23 @@ class TLSSocket(Socket):
             return None
         return dict(zip(("name", "version", "bits"), cipher, strict=True))
 
+    @property
+    def secure_context(self) -> ssl.SSLContext | None:
+        """The settings in use; None before there are any.
+
+        On a server that of the name asked for, when `sni_callback` has chosen.
+        """
+        return None if self._tls is None else self._tls.tls.context
+
     def get_session(self) -> ssl.SSLSession | None:
         """Return what resumes this connection later, as option `session`.
 
         With TLS 1.3 the server sends it after the handshake: ask when data have come.
-        It works only with the same `ssl_context`.
+        It works only with the same `ssl_context`. None before the handshake.
         """
-        return None if self._tls is None else self._tls.tls.session
+        if self._tls is None or self.secure_connecting:
+            return None
+        return self._tls.tls.session
 
     def is_session_reused(self) -> bool:
         """Return whether the handshake resumed an earlier session."""
