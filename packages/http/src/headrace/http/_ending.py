@@ -29,7 +29,11 @@ from headrace.http._incoming import IncomingMessage
 from headrace.http._server_response import ServerResponse
 from headrace.http._wire import Wire
 from headrace.http_parser import STATUS_CODES, HTTPParserError, RequestParser
+<<<<<<< HEAD
 from headrace.streams import PrematureCloseError, StreamDestroyedError
+=======
+from headrace.net import TLSSocket
+>>>>>>> 1f9fe2b (http: add the server over TLS)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -154,7 +158,10 @@ class EndingConnection(Wire):
 
     def destroy(self) -> None:
         """Cut the connection at once."""
-        self.socket.destroy()
+        if self.idle:
+            self._close_socket()
+        else:
+            self.socket.destroy()
 
     def _end(self, *, linger: bool = False) -> None:
         """Close after what is queued; read on for a while if the client still sends."""
@@ -172,7 +179,18 @@ class EndingConnection(Wire):
         if self.unflushed:
             self.socket.destroy_soon()
         else:
-            self.socket.destroy()  # closing says FIN by itself
+            self._close_socket()
+
+    def _close_socket(self) -> None:
+        """Close a socket on which nothing is under way; waits for nobody.
+
+        Closing says FIN by itself, but not what TLS has for it, without which a client
+        cannot trust a body that ends with the connection (RFC 9112 section 9.8).
+        """
+        socket = self.socket
+        if isinstance(socket, TLSSocket):
+            socket.notify_close()
+        socket.destroy()
 
     def _throw_away(self) -> None:
         """Read on, so that the client can read; up to a limit (X-024)."""

@@ -39,11 +39,13 @@ from headrace.http._hostile import (
 from headrace.http._server import RequestListener, Server
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator
     from types import TracebackType
     from typing import Unpack
 
     from anyio.abc import SocketStream
+    from anyio.streams.tls import TLSStream
 
     from headrace.http._server_options import ServerOptions
 
@@ -101,20 +103,45 @@ class RawResponse(NamedTuple):
 
 
 class RawClient:
-    """A TCP connection to a server, one step above `send` and `recv`.
+    """A connection to a server, one step above `send` and `recv`.
 
     Use it as ``async with RawClient(server) as client``.
+
+    Args:
+        server: The server to connect to, or its port.
+        host: Where it is.
+        ssl_context: Speak TLS with these settings. It is anyio's own, not ours.
+        name: The server's name for TLS.
+
+    Attributes:
+        was_cut: Whether the connection has ended by a reset or, with TLS, without the
+            peer's close_notify.
     """
 
-    def __init__(self, server: Server | int, host: str = "127.0.0.1") -> None:
-        """Name the server to connect to, or its port."""
+    def __init__(
+        self,
+        server: Server | int,
+        host: str = "127.0.0.1",
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+        name: str = "localhost",
+    ) -> None:
         self._port = server if isinstance(server, int) else server.address().port
         self._host = host
-        self._stream: SocketStream | None = None
+        self._ssl_context = ssl_context
+        self._name = name
+        self._stream: SocketStream | TLSStream | None = None
         self._buffer = b""
+        self.was_cut = False
 
     async def __aenter__(self) -> Self:
-        self._stream = await anyio.connect_tcp(self._host, self._port)
+        context = self._ssl_context
+        if context is None:
+            self._stream = await anyio.connect_tcp(self._host, self._port)
+        else:
+            self._stream = await anyio.connect_tcp(
+                self._host, self._port, ssl_context=context, tls_hostname=self._name
+            )
         return self
 
     async def __aexit__(
@@ -123,10 +150,11 @@ class RawClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.stream.aclose()
+        # Not gracefully: with TLS that would wait for the server.
+        await anyio.aclose_forcefully(self.stream)
 
     @property
-    def stream(self) -> SocketStream:
+    def stream(self) -> SocketStream | TLSStream:
         """The connection."""
         assert self._stream is not None, "use `async with`"
         return self._stream
@@ -151,7 +179,10 @@ class RawClient:
         try:
             with anyio.fail_after(PATIENCE):
                 self._buffer += await self.stream.receive()
-        except (anyio.EndOfStream, anyio.BrokenResourceError):
+        except anyio.EndOfStream:
+            return False
+        except anyio.BrokenResourceError:
+            self.was_cut = True
             return False
         return True
 

@@ -54,6 +54,7 @@ _CONNECTION_NAMES: Final = ("handshake_timeout", "server_hostname", "session")
 _NAMES: Final = frozenset([*_CONTEXT_NAMES, *_CONNECTION_NAMES])
 _CONTEXTS_MAX: Final = 100
 _NOTHING: Final[Mapping[str, Any]] = {}
+_NO_SESSION: Final = (None, None)
 
 # Where a socket keeps the name of its place in the pool.
 _KEY: Final = "_headrace_https_name"
@@ -90,7 +91,9 @@ class Agent(PlainAgent):
         super().__init__(given)
         self.max_cached_sessions: float = 100 if cached is None else cached
         self._contexts: OrderedDict[str, ssl.SSLContext] = OrderedDict()
-        self._sessions: OrderedDict[str, ssl.SSLSession] = OrderedDict()
+        # With its context, because it is of no use with another one.
+        self._sessions: OrderedDict[str, tuple[ssl.SSLContext, ssl.SSLSession]]
+        self._sessions = OrderedDict()
 
     def get_name(self, options: Mapping[str, Any] = _NOTHING) -> str:
         """Return the name of a connection; it covers every option of TLS.
@@ -132,8 +135,8 @@ class Agent(PlainAgent):
         }
         secure["ssl_context"] = self._context(options)
         secure.setdefault("server_hostname", options.get("host") or "localhost")
-        session = self._sessions.get(self.get_name(options))
-        if session is not None:
+        context, session = self._sessions.get(self.get_name(options), _NO_SESSION)
+        if context is secure["ssl_context"]:
             secure.setdefault("session", session)
         return secure
 
@@ -193,17 +196,24 @@ class Agent(PlainAgent):
 
     def release(self, socket: Socket, request: PooledRequest) -> None:
         """Take back a socket; its session is kept for the next connection."""
-        name = socket.__dict__.get(_KEY)
-        if name is not None and isinstance(socket, TLSSocket):
-            self._keep_session(name, socket)
+        self.keep_session(socket)
+        if not request.reusable and isinstance(socket, TLSSocket):
+            socket.notify_close()
         super().release(socket, request)
 
-    def _keep_session(self, name: str, socket: TLSSocket) -> None:
-        # By now the tickets of TLS 1.3, which follow the handshake, have come.
-        session = socket.get_session()
-        if session is None or self.max_cached_sessions < 1:
+    def keep_session(self, socket: object) -> None:
+        """Keep a socket's session for the next connection to the same place.
+
+        To be called when an answer has come: the tickets of TLS 1.3 follow the
+        handshake. Harmless for a socket of another agent.
+        """
+        if not isinstance(socket, TLSSocket) or self.max_cached_sessions < 1:
             return
-        self._sessions[name] = session
+        name, session = vars(socket).get(_KEY), socket.get_session()
+        context = socket.secure_context
+        if name is None or session is None or context is None:
+            return
+        self._sessions[name] = (context, session)
         self._sessions.move_to_end(name)
         if len(self._sessions) > self.max_cached_sessions:
             self._sessions.popitem(last=False)
