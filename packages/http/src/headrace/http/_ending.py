@@ -29,11 +29,8 @@ from headrace.http._incoming import IncomingMessage
 from headrace.http._server_response import ServerResponse
 from headrace.http._wire import Wire
 from headrace.http_parser import STATUS_CODES, HTTPParserError, RequestParser
-<<<<<<< HEAD
-from headrace.streams import PrematureCloseError, StreamDestroyedError
-=======
 from headrace.net import TLSSocket
->>>>>>> 1f9fe2b (http: add the server over TLS)
+from headrace.streams import PrematureCloseError, StreamDestroyedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
