@@ -2,7 +2,10 @@
 
 import functools
 import inspect
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
@@ -39,6 +42,26 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     if request.param == "asyncio":
         return "asyncio", {"use_uvloop": request.config.getoption("--uvloop")}
     return request.param, {}
+
+
+@pytest.fixture(scope="session")
+def with_atheris(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a process that can import atheris, which is no dependency.
+
+    It is installed for the run; where that is not possible the test is skipped.
+    """
+    folder = str(tmp_path_factory.mktemp("atheris"))
+    tries: list[str] = []
+    for installer in (["uv", "pip"], ["pip"]):
+        command = [sys.executable, "-m", *installer, "install", "--target", folder]
+        done = subprocess.run(
+            [*command, "atheris"], capture_output=True, text=True, check=False
+        )
+        if done.returncode == 0:
+            paths = [folder, os.environ.get("PYTHONPATH", "")]
+            return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+        tries.append(done.stderr.strip()[-200:])
+    pytest.skip(f"atheris cannot be installed: {tries}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

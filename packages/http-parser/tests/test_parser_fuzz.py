@@ -1,8 +1,4 @@
-"""A long run of the fuzzer over both engines; see `fuzz/compare_engines.py`.
-
-atheris is no dependency: it is installed for the run, and where that is not possible
-the test is skipped.
-"""
+"""A long run of the fuzzer over both engines; see `fuzz/compare_engines.py`."""
 
 import logging
 import os
@@ -29,23 +25,6 @@ SEEDS = [
     b"\x00\x01\x01\x05HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204\r\n\r\n",
     b"\x04\x01\x01\x05HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
 ]
-
-
-@pytest.fixture(scope="module")
-def with_atheris(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return the environment of a process that can import atheris."""
-    folder = str(tmp_path_factory.mktemp("atheris"))
-    tries: list[str] = []
-    for installer in (["uv", "pip"], ["pip"]):
-        command = [sys.executable, "-m", *installer, "install", "--target", folder]
-        done = subprocess.run(
-            [*command, "atheris"], capture_output=True, text=True, check=False
-        )
-        if done.returncode == 0:
-            paths = [folder, os.environ.get("PYTHONPATH", "")]
-            return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-        tries.append(done.stderr.strip()[-200:])
-    pytest.skip(f"atheris cannot be installed: {tries}")
 
 
 @pytest.mark.soak
