@@ -102,6 +102,7 @@ class EndingConnection(Wire):
             server.join_duplicate_headers
             or server.unique_headers
             or server.reject_non_standard_body_writes
+            or server.high_water_mark is not None
         )
         self._service = _SERVING
         self._requests = 0
