@@ -175,9 +175,12 @@ class ServerConnection(EndingConnection):
         return True
 
     def _give_options(self, request: IncomingMessage, response: ServerResponse) -> None:
-        """Hand on the server's options about messages (X-014, X-015, X-019)."""
+        """Hand on the server's options about messages (X-014 to X-019)."""
         server = self.server
         request.join_duplicate_headers = server.join_duplicate_headers
+        mark = server.high_water_mark
+        if mark is not None:
+            request._high_water_mark = response._high_water_mark = mark
         response.unique_headers = server.unique_headers
         response.reject_non_standard_body_writes = (
             server.reject_non_standard_body_writes

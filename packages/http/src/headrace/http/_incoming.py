@@ -94,6 +94,10 @@ class IncomingMessage(IncomingEvents):
     upgrade: bool = False
     #: Join repeats of the headers of which otherwise the first wins (X-014).
     join_duplicate_headers: bool = False
+    #: Bytes of the body that are buffered; None: as many as in any stream.
+    _high_water_mark: int | None = None
+    #: `pause` was called before anybody had begun to read.
+    _paused_unread: bool = False
     _headers: dict[str, Any] | None = None
     _raw_trailers: list[str] | None = None
     _raw_headers: list[str] | None = None
@@ -194,6 +198,8 @@ class IncomingMessage(IncomingEvents):
     def _make_readable_state(
         self, high_water_mark: int | None = None, *, object_mode: bool = False
     ) -> ReadableState:
+        if high_water_mark is None:
+            high_water_mark = self._high_water_mark
         state = super()._make_readable_state(high_water_mark, object_mode=object_mode)
         if self._body is _ENDED:
             self._body = _STREAM
@@ -238,9 +244,18 @@ class IncomingMessage(IncomingEvents):
             self._life = _CLOSED
         elif self.readable_flowing is None and "readable" not in self._listeners:
             self.resume()
+        elif self._paused_unread and self.is_paused() and not self.readable_did_read:
+            self.remove_all_listeners("data")  # they have not been told anything yet
+            self.resume()
         else:
             return False
         return True
+
+    def pause(self) -> Self:
+        """Stop the flow; what nobody has begun to read is still thrown away (H-116)."""
+        if self.readable_flowing is None and "readable" not in self._listeners:
+            self._paused_unread = True
+        return super().pause()
 
     @property
     def readable_ended(self) -> bool:

@@ -124,6 +124,8 @@ class Server(ServerEvents):
         of_net = {name: given.pop(name) for name in self._net_options & given.keys()}
         of_net.setdefault("no_delay", True)
         super().__init__({**of_net, "allow_half_open": True})
+        #: Bytes that a socket, a request or a response buffers; None: 64 KiB (X-017).
+        self.high_water_mark: int | None = of_net.get("high_water_mark")
         # On the instance, where the hot path finds them at once.
         vars(self).update({name: getattr(self, name) for name in SETTINGS})
         self._apply(check_settings(given))
