@@ -153,8 +153,32 @@ async def test_hints_without_a_link_send_nothing(hints: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "link",
     [
-        "no brackets",
         "</a>",
+        "</a>;rel=preload",
+        "</a.css>; rel=preload; as=style; crossorigin",
+        '</a?b=c;d>; rel="preload x"; title="a; \\"b\\", c"',
+    ],
+)
+async def test_links_as_rfc_8288_has_them(link: str) -> None:
+    """Parameters may lack a value, or have a quoted one (X-031, N-118)."""
+
+    def listener(request: Request, response: Response) -> None:
+        response.write_early_hints({"link": link})
+        response.end()
+
+    async with served(listener) as (_, client):
+        assert (await client.ask("GET / HTTP/1.1")).header("link") == link
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "no brackets",
+        "</a>; ",
+        "</a>;",
+        "rel=preload; </a>",
+        '</a>; rel="open',
+        "</a>, </b>; rel=next",
         "</a> rel=preload",
         "</a>; rel=a\r\nX: y",
         "</a\r\n>; rel=a",

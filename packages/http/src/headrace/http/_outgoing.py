@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from headrace.http._checks import check_callback
 from headrace.http._coding import Chunk, to_bytes
 from headrace.http._errors import (
     BodyNotAllowedError,
@@ -26,6 +27,7 @@ from headrace.http._headers import Headers, check_value, field_lines, lower_name
 from headrace.streams import (
     AlreadyFinishedError,
     CannotPipeError,
+    MethodNotImplementedError,
     Stream,
     StreamDestroyedError,
     WriteAfterEndError,
@@ -178,8 +180,12 @@ class OutgoingMessage(HeaderQueue):
 
         Args:
             body_size: Bytes of the whole body where it is known, else None.
+
+        Raises:
+            MethodNotImplementedError: By a message that is neither a request nor a
+                response: it has no first line.
         """
-        raise NotImplementedError
+        raise MethodNotImplementedError("_compose_head()")
 
     # Body ------------------------------------------------------------------------
 
@@ -202,7 +208,7 @@ class OutgoingMessage(HeaderQueue):
             False when so much is waiting that the caller should wait for ``drain``.
 
         Raises:
-            InvalidArgTypeError: If `chunk` is of a wrong type.
+            InvalidArgTypeError: If `chunk` or `callback` is of a wrong type.
             NullValuesError: If `chunk` is None.
             ContentLengthMismatchError: In strict mode, if the body gets too long.
             BodyNotAllowedError: If no body is allowed and the message rejects one.
@@ -211,6 +217,8 @@ class OutgoingMessage(HeaderQueue):
         """
         if encoding is not None and callable(encoding):
             encoding, callback = None, encoding
+        if callback is not None:
+            check_callback(callback)
         data = chunk if type(chunk) is bytes else to_bytes(chunk, encoding)
         if self._gone or self._stage >= ENDED:
             return self._refuse_write(callback)
@@ -281,7 +289,7 @@ class OutgoingMessage(HeaderQueue):
 
         Raises:
             ContentLengthMismatchError: In strict mode, if the body has a wrong length.
-            InvalidArgTypeError: If `data` is of a wrong type.
+            InvalidArgTypeError: If `data` or `callback` is of a wrong type.
             BodyNotAllowedError: If no body is allowed and the message rejects one.
 
         Source: H-056, H-082.
@@ -296,6 +304,8 @@ class OutgoingMessage(HeaderQueue):
             elif callable(encoding):
                 encoding, callback = None, encoding
             chunk = b"" if data is None else to_bytes(data, encoding)
+        if callback is not None:
+            check_callback(callback)
         if self._gone or self._stage >= ENDED:
             self._end_again(bool(chunk), callback)
             return self
@@ -629,5 +639,5 @@ class OutgoingMessage(HeaderQueue):
 
     def pipe(self, destination: Any, *, end: bool = True) -> Any:
         """Emit ``error``, ERR_STREAM_CANNOT_PIPE: there is nothing to read (H-057)."""
-        self.emit("error", CannotPipeError())
+        self._next_tick(self.emit, "error", CannotPipeError())
         return destination

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
 from email.utils import formatdate
@@ -23,7 +24,7 @@ from headrace.http._framing import (
     declared_length,
     ends_chunked,
 )
-from headrace.http._header_queue import FINISHED, FIXED, NO_FIELDS, NO_NAMES, OPEN, SENT
+from headrace.http._header_queue import FINISHED, FIXED, NO_FIELDS, NO_NAMES, OPEN
 from headrace.http._headers import (
     Headers,
     HeaderValue,
@@ -80,6 +81,19 @@ class _DateLine:
 
 
 _DATE: Final = _DateLine()
+
+# link-value = "<" URI-Reference ">" *( OWS ";" OWS link-param )
+# link-param = token BWS [ "=" BWS ( token / quoted-string ) ]   (RFC 8288 section 3)
+_LINK: Final = re.compile(
+    r"""
+    [ \t]* <[^<>]*>
+    (?: [ \t]*;[ \t]* [^\s;,="<>]+
+        (?: [ \t]*=[ \t]* (?: "(?:[^"\\]|\\.)*" | [^\s;,"<>]+ ) )?
+    )*
+    [ \t]*
+    """,
+    re.VERBOSE,
+)
 
 
 def check_status_code(code: object) -> int:
@@ -171,9 +185,9 @@ class ServerResponse(ResponseEvents):
     def status_message(self) -> str | None:
         """The reason phrase; None or empty means the standard one (H-048).
 
-        Once the head is sent, what was sent.
+        Once the head is fixed, what is sent.
         """
-        if not self._phrase and self._stage >= SENT:
+        if not self._phrase and self._stage != OPEN:
             return STATUS_CODES.get(self.status_code, "unknown")
         return self._phrase
 
@@ -562,22 +576,14 @@ class ServerResponse(ResponseEvents):
 
 
 def check_link(link: object) -> str:
-    """Return a ``Link`` value of the form ``<target>; name=value; …`` (RFC 8288 3).
+    """Return a ``Link`` value of the form ``<target>; name=value; name; …``.
 
     Raises:
         InvalidArgValueError: If it has another form.
     """
     if not isinstance(link, str):
         raise InvalidArgTypeError("link", "a str", link)
-    target, _, params = link.strip().partition(">")
-    well_formed = target.startswith("<") and all(
-        "=" in param for param in params.lstrip("; ").split(";") if param.strip()
-    )
-    if (
-        not well_formed
-        or (params and not params.lstrip().startswith(";"))
-        or not params
-    ):
+    if _LINK.fullmatch(link) is None:
         raise InvalidArgValueError("link", "must look like '<target>; rel=…'", link)
     check_text("link", link)
     return link
