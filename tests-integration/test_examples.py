@@ -9,7 +9,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
-#: What each acceptance program prints (H-166 to H-169).
+#: What each program prints: the acceptance programs (H-166 to H-169), and HTTPS.
 PRINTED = {
     "post_form.py": [
         "STATUS: 200",
@@ -19,6 +19,11 @@ PRINTED = {
     ],
     "connect_proxy.py": ["got connected! 200", "HTTP/1.1 200 OK True"],
     "upgrade_echo.py": ["got upgraded! 101", "echo: ping"],
+    "https_both_ends.py": [
+        "hello DNS:me.example on localhost",
+        "hello a stranger on localhost",
+        "ERR_TLS_CERT_ALTNAME_INVALID",
+    ],
     "agent_remove.py": [
         "Got response: 200 keep-alive",
         "in agent: True",
