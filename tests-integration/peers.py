@@ -1,6 +1,7 @@
 """Programs from outside, each in a process of its own, for tests against real peers."""
 
 import json
+import os
 import select
 import shutil
 import subprocess
@@ -99,6 +100,12 @@ class Program:
     def _status(self, field: str) -> int:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split(f"{field}:")[1].split()[0])
+
+    def cpu_seconds(self) -> float:
+        """Return how long it has been computing."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2]
+        user, system = fields.split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def descriptors(self) -> int:
         """Return how many descriptors it has open."""

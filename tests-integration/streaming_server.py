@@ -2,6 +2,8 @@
 
     python streaming_server.py BACKEND ENGINE [unix socket path]
 
+BACKEND is asyncio, uvloop or trio.
+
 /            a page            /echo      the body, streamed back
 /count       its size          /trailers  a chunked answer with trailers
 /big/N       N MiB             /ignore    never reads the body
@@ -90,4 +92,11 @@ async def main(engine: str, path: str | None) -> None:
 
 if __name__ == "__main__":
     backend, engine, *rest = sys.argv[1:]
-    anyio.run(main, engine, rest[0] if rest else None, backend=backend)
+    uvloop = {"use_uvloop": True} if backend == "uvloop" else None
+    anyio.run(
+        main,
+        engine,
+        rest[0] if rest else None,
+        backend="asyncio" if uvloop else backend,
+        backend_options=uvloop,
+    )
