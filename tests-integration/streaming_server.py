@@ -6,13 +6,16 @@ BACKEND is asyncio, uvloop or trio.
 
 /            a page            /echo      the body, streamed back
 /count       its size          /trailers  a chunked answer with trailers
-/big/N       N MiB             /ignore    never reads the body
+/big/N       N MiB             /ignore    never reads the body, never answers
+/mebibyte    1 MiB at once     /early     answers before the body
+/raise       does not answer
 CONNECT      tunnels           Upgrade    echoes
 """
 
 import resource
 import signal
 import sys
+from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
@@ -38,11 +41,22 @@ async def answer(request: http.IncomingMessage, response: http.ServerResponse) -
         response.write("body")
         response.add_trailers({"X-Sum": "4"})
         response.end()
+    elif url == "/early":
+        response.end("that was quick")
+    elif url == "/raise":
+        raise ConnectionError("on purpose, and of the quiet kind")
     elif url.startswith("/big/"):
         await send_big(response, int(url.rpartition("/")[2]))
     elif url != "/ignore":
         response.set_header("X-Version", request.http_version)
         response.end("hello from headrace\n")
+
+
+def listen(request: http.IncomingMessage, response: http.ServerResponse) -> Any:
+    if request.url == "/mebibyte":
+        response.end(PIECE * 16)
+        return None
+    return answer(request, response)
 
 
 async def send_big(response: http.ServerResponse, mib: int) -> None:
@@ -77,7 +91,7 @@ def echo(request: http.IncomingMessage, socket: net.Socket, head: bytes) -> None
 
 
 async def main(engine: str, path: str | None) -> None:
-    server = http.create_server({"engine": engine}, answer)
+    server = http.create_server({"engine": engine}, listen)
     server.on("connect", tunnel)
     server.on("upgrade", echo)
     with anyio.open_signal_receiver(signal.SIGTERM) as signals:

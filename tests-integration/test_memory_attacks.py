@@ -16,13 +16,21 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 CHUNKED = b"POST /count HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+CODING = b"Transfer-Encoding: chunked"
+UPGRADE = GET[:-2] + b"Connection: upgrade\r\nUpgrade: echo\r\n\r\n"
+CONNECT = b"CONNECT 127.0.0.1:9 HTTP/1.1\r\nHost: x\r\n\r\n"
 MIB = 1 << 20
 BOUND_KIB = 16 * 1024
 
 
 @pytest.fixture(
     scope="module",
-    params=[("asyncio", "llhttp"), ("asyncio", "h11"), ("trio", "llhttp")],
+    params=[
+        ("asyncio", "llhttp"),
+        ("asyncio", "h11"),
+        ("uvloop", "llhttp"),
+        ("trio", "llhttp"),
+    ],
     ids="-".join,
 )
 def server(request: pytest.FixtureRequest) -> Iterator[Program]:
@@ -107,17 +115,44 @@ def test_a_head_without_end(server: Program) -> None:
         assert read_all(peer)[:12] in (b"HTTP/1.1 431", b"")
 
 
-@pytest.mark.parametrize(
-    ("start", "more"),
+ENDLESS = pytest.mark.parametrize(
+    ("start", "more", "status"),
     [
-        pytest.param(CHUNKED + b"1;", b"x" * 1000, id="one extension"),
-        pytest.param(CHUNKED, b"1;" + b"x" * 500 + b"\r\ny\r\n", id="extensions"),
-        pytest.param(CHUNKED + b"0\r\n", b"X: " + b"y" * 1000 + b"\r\n", id="trailers"),
-        pytest.param(CHUNKED, b"0" * 1000, id="a chunk size"),
-        pytest.param(b"", b"\r\n" * 500, id="blank lines"),
+        pytest.param(b"GET /", b"a" * 1000, 431, id="target"),
+        pytest.param(GET[:-2], b"X: " + b"y" * 997, 431, id="field"),
+        pytest.param(GET[:-2], b"X: y\r\n" * 100, 431, id="fields"),
+        pytest.param(b"", b"\r\n" * 500, 431, id="blank lines"),
+        pytest.param(b"", b"G" * 1000, 400, id="method"),
+        pytest.param(CHUNKED + b"1;", b"x" * 1000, 413, id="extension"),
+        pytest.param(CHUNKED, b"1;" + b"x" * 500 + b"\r\ny\r\n", 413, id="extensions"),
+        pytest.param(CHUNKED + b"1", b" " * 1000, 413, id="blanks of an extension"),
+        pytest.param(CHUNKED + b"0\r\nX: ", b"y" * 1000, 431, id="trailer"),
+        pytest.param(CHUNKED + b"0\r\n", b"X: y\r\n" * 100, 431, id="trailers"),
+        pytest.param(CHUNKED, b"0" * 1000, 400, id="chunk size"),
     ],
 )
-def test_framing_without_end(server: Program, start: bytes, more: bytes) -> None:
+
+
+@ENDLESS
+def test_the_end_comes_soon_behind_a_limit(
+    server: Program, start: bytes, more: bytes, status: int
+) -> None:
+    """Within 64 KiB past 16 KiB of what is no body: X-006, H-123, CVE-2022-32213."""
+    with connect(server) as peer:
+        peer.sendall(start)
+        for _ in range((16 + 64) * 1024 // len(more)):
+            with contextlib.suppress(ConnectionError):
+                peer.sendall(more)
+        # The answer can be lost to the RST that surplus bytes provoke.
+        answer = read_all(peer)
+        assert answer[:12] in (b"HTTP/1.1 %d" % status, b"")
+        assert answer.count(b"HTTP/1.1") <= 1
+
+
+@ENDLESS
+def test_framing_without_end(
+    server: Program, start: bytes, more: bytes, status: int
+) -> None:
     """Whatever is not a body has a limit, and ends the connection (H-123, X-006).
 
     CVE-2024-22019, CVE-2026-22815.
@@ -126,6 +161,37 @@ def test_framing_without_end(server: Program, start: bytes, more: bytes) -> None
         peer.sendall(start)
         sent = push(peer, repeat(more, 64 * MIB // len(more)), 10)
     assert sent < 32 * MIB
+
+
+@pytest.mark.parametrize("url", [b"/ignore", b"/echo", b"/early", b"/raise"])
+@pytest.mark.parametrize("framing", [b"Content-Length: 99999999", CODING])
+def test_a_long_body(server: Program, url: bytes, framing: bytes) -> None:
+    """Whatever the handler does about it, it waits with its sender (X-024, H-161)."""
+    piece = bytes(MIB) if framing != CODING else b"100000\r\n%b\r\n" % bytes(MIB)
+    with connect(server) as peer:
+        peer.sendall(b"POST %b HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n" % (url, framing))
+        assert push(peer, repeat(piece, 64), 0.3) < 48 * MIB
+
+
+def test_answers_of_a_mebibyte_each(server: Program) -> None:
+    """Nothing is read behind the first that waits, and so no more are made (H-127).
+
+    That is so for plain listeners. Async ones run beside each other, as many as
+    `max_pipelined_requests` lets wait.
+    """
+    with connect(server) as peer:
+        push(peer, repeat(GET.replace(b"/", b"/mebibyte", 1) * 2_000, 20), 0.5)
+
+
+@pytest.mark.parametrize("first", [b"/ignore", b"/big/20"])
+@pytest.mark.parametrize("way_out", [UPGRADE, CONNECT])
+def test_what_waits_behind_a_switch(
+    server: Program, first: bytes, way_out: bytes
+) -> None:
+    """Bytes of the other protocol are not read before its turn (H-025, H-026)."""
+    with connect(server) as peer:
+        peer.sendall(GET.replace(b"/", first, 1) + way_out)
+        assert push(peer, repeat(bytes(MIB), 64), 0.3) < 48 * MIB
 
 
 def test_a_body_in_single_bytes(server: Program) -> None:
