@@ -184,7 +184,7 @@ async def test_arguments_of_no_known_form_raise() -> None:
 
 
 async def test_the_callback_may_stand_anywhere() -> None:
-    """It becomes a one-time listener of response (H-003, H-058)."""
+    """It becomes a one-time listener of response (H-003, H-017, H-058)."""
 
     def callback(response: http.IncomingMessage) -> None:
         pass

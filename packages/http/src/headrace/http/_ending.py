@@ -17,6 +17,7 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
+from headrace.http._carrier import DuplexCarrier
 from headrace.http._errors import (
     BodyTooLargeError,
     PeerGoneError,
@@ -183,9 +184,13 @@ class EndingConnection(Wire):
         """Close a socket on which nothing is under way; waits for nobody.
 
         Closing says FIN by itself, but not what TLS has for it, without which a client
-        cannot trust a body that ends with the connection (RFC 9112 section 9.8).
+        cannot trust a body that ends with the connection (RFC 9112 section 9.8). Any
+        other Duplex has to be ended: destroyed, it would look like a broken one.
         """
         socket = self.socket
+        if type(socket) is DuplexCarrier:
+            socket.destroy_soon()
+            return
         if isinstance(socket, TLSSocket):
             socket.notify_close()
         socket.destroy()
