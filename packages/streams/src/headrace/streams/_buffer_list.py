@@ -1,9 +1,9 @@
 """The queue of chunks between the one who pushes and the one who reads."""
 
 from collections import deque
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["BufferList"]
+__all__ = ["NOTHING", "BufferList"]
 
 
 class BufferList:
@@ -89,3 +89,9 @@ class BufferList:
         self.chunks.clear()
         self.length = 0
         self.offset = 0
+
+
+#: The buffer of all streams that never buffered anything: read, but never appended to.
+NOTHING: Final = BufferList()
+# Should it be appended to by mistake, it fails: no stream may see another one's data.
+NOTHING.chunks = ()  # type: ignore[assignment]

@@ -9,10 +9,11 @@ Source: H-164.
 """
 
 from functools import partial
+from inspect import iscoroutine
 from typing import TYPE_CHECKING, Final
 
 from headrace.streams._errors import InvalidArgTypeError, MultipleCallbackError
-from headrace.streams._hooks import run_hook
+from headrace.streams._hooks import adopt, run_hook
 from headrace.streams._state import LIFE, Life, LifeMove, advance
 
 if TYPE_CHECKING:
@@ -21,22 +22,33 @@ if TYPE_CHECKING:
 __all__ = ["construct", "destroy", "fail", "reopen"]
 
 _ALIVE: Final = (Life.OPEN, Life.CONSTRUCTING, Life.FAILED)
+_FAILED: Final = Life.FAILED
+_DESTROY: Final = LifeMove.DESTROY
+_DESTROYING: Final = Life.DESTROYING
+_FAIL: Final = LifeMove.FAIL
+# What the table says about the way to ``close``, looked up once.
+_CLOSING: Final = LIFE[_DESTROYING, LifeMove.DESTROYED]
+_CLOSED: Final = LIFE[_CLOSING, LifeMove.CLOSE]
+_REOPEN: Final = LifeMove.REOPEN
+_CONSTRUCTING: Final = Life.CONSTRUCTING
+_CONSTRUCTED: Final = LifeMove.CONSTRUCTED
+_OPEN: Final = Life.OPEN
 
 
 def destroy(stream: "Stream", error: BaseException | None) -> None:
     """Destroy `stream`; do nothing if that has happened already."""
     if error is not None and not isinstance(error, BaseException):
         raise InvalidArgTypeError("error", "an exception or None", error)
-    life = stream._life
-    if life not in _ALIVE:
+    before = stream._life
+    if before is not _OPEN and before not in _ALIVE:
         return
-    quiet = life is Life.FAILED  # its error was emitted before
     if stream._errored is None:
         stream._errored = error
-    stream._life = advance(LIFE, life, LifeMove.DESTROY)
+    stream._life = life = LIFE[before, _DESTROY]
     stream._drop_buffers()
-    if stream._life is Life.DESTROYING:
-        _run_destroy(stream, quiet=quiet)
+    if life is _DESTROYING:
+        # The error of a stream that has failed was emitted before.
+        _run_destroy(stream, quiet=before is _FAILED)
 
 
 def fail(stream: "Stream", error: BaseException) -> None:
@@ -47,42 +59,46 @@ def fail(stream: "Stream", error: BaseException) -> None:
         stream.destroy(error)
         return
     stream._errored = error
-    stream._life = advance(LIFE, stream._life, LifeMove.FAIL)
+    stream._life = advance(LIFE, stream._life, _FAIL)
     stream._drop_buffers()
     stream.loop().next_tick_for(stream._owner, stream.emit, "error", error)
 
 
 def _run_destroy(stream: "Stream", *, quiet: bool = False) -> None:
-    stream._cancel_hooks()
-    run_hook(
-        stream,
-        partial(stream._destroy, stream._errored),
-        partial(_destroyed, stream, quiet),
-    )
+    if stream._tasks is not None:
+        stream._cancel_hooks()
+    callback = partial(_destroyed, stream, quiet)
+    try:  # `run_hook`, without a call: every stream comes here
+        result = stream._destroy(stream._errored, callback)
+    except Exception as error:
+        callback(error)
+    else:
+        if result is not None and iscoroutine(result):
+            adopt(stream, result, callback)
 
 
 def _destroyed(
     stream: "Stream", quiet: bool, error: BaseException | None = None
 ) -> None:
-    if stream._life is not Life.DESTROYING:
+    if stream._life is not _DESTROYING:
         return  # called twice: the first call has decided
-    stream._life = advance(LIFE, Life.DESTROYING, LifeMove.DESTROYED)
-    next_tick_for = stream.loop().next_tick_for
+    stream._life = _CLOSING
+    loop = stream._loop or stream.loop()
     if error is not None:
         stream._errored = error
         if not quiet:
-            next_tick_for(stream._owner, stream.emit, "error", error)
-    next_tick_for(stream._owner, _close, stream)
+            loop.next_tick_for(stream._owner, stream.emit, "error", error)
+    loop.next_tick_for(stream._owner, _close, stream)
 
 
 def _close(stream: "Stream") -> None:
-    stream._life = advance(LIFE, Life.CLOSING, LifeMove.CLOSE)
+    stream._life = _CLOSED
     stream._emit_close()
 
 
 def reopen(stream: "Stream") -> None:
     """Make a closed stream as good as new; its listeners stay."""
-    stream._life = advance(LIFE, stream._life, LifeMove.REOPEN)
+    stream._life = advance(LIFE, stream._life, _REOPEN)
     stream._errored = None
     stream._readable_state = None
     stream._writable_state = None
@@ -90,7 +106,7 @@ def reopen(stream: "Stream") -> None:
 
 def construct(stream: "Stream") -> None:
     """Run `_construct` with the next tick; the stream waits for it."""
-    stream._life = Life.CONSTRUCTING
+    stream._life = _CONSTRUCTING
     if stream._readable_state is not None:
         stream._readable_state.plain = False
     if stream._writable_state is not None:
@@ -111,15 +127,15 @@ def _construct_called_back(
 
 def _constructed(stream: "Stream", error: BaseException | None) -> None:
     life = stream._life
-    if (life, LifeMove.CONSTRUCTED) not in LIFE:
+    if (life, _CONSTRUCTED) not in LIFE:
         fail(stream, MultipleCallbackError())
         return
-    stream._life = advance(LIFE, life, LifeMove.CONSTRUCTED)
-    if stream._life is Life.DESTROYING:
+    stream._life = advance(LIFE, life, _CONSTRUCTED)
+    if stream._life is _DESTROYING:
         if stream._errored is None:
             stream._errored = error
         _run_destroy(stream)
     elif error is not None:
         fail(stream, error)
-    elif stream._life is Life.OPEN:
+    elif stream._life is _OPEN:
         stream._opened()

@@ -8,6 +8,7 @@ from typing import Final
 from headrace.streams._errors import InvalidArgTypeError, OutOfRangeError
 
 __all__ = [
+    "DEFAULT_MARKS",
     "check_high_water_mark",
     "get_default_high_water_mark",
     "grown_high_water_mark",
@@ -17,12 +18,13 @@ __all__ = [
 #: `read(n)` refuses a larger n: it would make the stream buffer that much.
 LARGEST_READ: Final = 1 << 30
 
-_defaults = {False: 65536, True: 16}
+#: By object mode, what streams use that set none; see `set_default_high_water_mark`.
+DEFAULT_MARKS: Final = {False: 65536, True: 16}
 
 
 def get_default_high_water_mark(object_mode: bool = False) -> int:
     """Return the mark of streams that set none: bytes, or objects in object mode."""
-    return _defaults[object_mode]
+    return DEFAULT_MARKS[object_mode]
 
 
 def set_default_high_water_mark(object_mode: bool, value: int) -> None:
@@ -32,7 +34,7 @@ def set_default_high_water_mark(object_mode: bool, value: int) -> None:
         InvalidArgTypeError: If `value` is not an integer.
         OutOfRangeError: If `value` is negative.
     """
-    _defaults[object_mode] = check_high_water_mark(value)
+    DEFAULT_MARKS[object_mode] = check_high_water_mark(value)
 
 
 def check_high_water_mark(value: object, name: str = "high_water_mark") -> int:

@@ -18,6 +18,8 @@ __all__ = ["Pipe"]
 
 _FLOWING: Final = Flow.FLOWING
 _WAITING: Final = Flow.WAITING
+_DRAINED: Final = FlowMove.DRAINED
+_FULL: Final = FlowMove.FULL
 
 
 class Pipe:
@@ -90,7 +92,7 @@ class Pipe:
         if self.waiting:
             self.waiting = False
             if self._may_go_on(state):
-                move_flow(source, state, FlowMove.DRAINED)
+                move_flow(source, state, _DRAINED)
 
     def carry(self, chunk: Any) -> None:
         """Write one chunk."""
@@ -116,7 +118,7 @@ class Pipe:
         source = self.source
         state = source._readable_state
         if state is not None and state.flow is _FLOWING:
-            state.flow = FLOW[_FLOWING, FlowMove.FULL]
+            state.flow = FLOW[_FLOWING, _FULL]
             if "pause" in source._listeners:
                 source.emit("pause")
 
@@ -127,7 +129,7 @@ class Pipe:
         source = self.source
         state = source._readable_state
         if state is not None and self._may_go_on(state):
-            state.flow = FLOW[_WAITING, FlowMove.DRAINED]
+            state.flow = FLOW[_WAITING, _DRAINED]
             try:
                 if "resume" in source._listeners:
                     source.emit("resume")

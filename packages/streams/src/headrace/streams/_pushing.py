@@ -22,6 +22,7 @@ __all__ = ["push", "unshift"]
 
 _OPEN: Final = Reading.OPEN
 _FLOWING: Final = Flow.FLOWING
+_PUT_BACK: Final = ReadingMove.PUT_BACK
 
 
 def push(stream: "Readable", chunk: Any, encoding: str | None) -> bool:
@@ -49,7 +50,7 @@ def push(stream: "Readable", chunk: Any, encoding: str | None) -> bool:
     if is_data and state.flow is _FLOWING and not buffer.length and not state.calling:
         _reading.give(stream, state, chunk)  # a pipe is a listener, too
     elif is_data:
-        buffer.append(chunk, 1 if state.object_mode else len(chunk))
+        state.filled().append(chunk, 1 if state.object_mode else len(chunk))
         if state.need_readable:
             _reading.emit_readable(stream, state)
     return _wants_more(state)
@@ -67,11 +68,11 @@ def unshift(stream: "Readable", chunk: Any, encoding: str | None) -> bool:
         return False
     length = 1 if state.object_mode else len(chunk)
     if length:
-        if (state.side, ReadingMove.PUT_BACK) not in READING:
+        if (state.side, _PUT_BACK) not in READING:
             _destroy.fail(stream, UnshiftAfterEndEventError())
             return False
-        state.side = advance(READING, state.side, ReadingMove.PUT_BACK)
-        state.buffer.prepend(chunk, length)
+        state.side = advance(READING, state.side, _PUT_BACK)
+        state.filled().prepend(chunk, length)
         if state.need_readable:
             _reading.emit_readable(stream, state)
     _reading.read_more(stream, state)

@@ -10,12 +10,10 @@ from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, Unpack
 
 from headrace.streams import _pushing, _reading
+from headrace.streams._buffer_list import NOTHING, BufferList
 from headrace.streams._encoding import make_decoder, normalize
 from headrace.streams._errors import InvalidArgTypeError, MethodNotImplementedError
-from headrace.streams._high_water_mark import (
-    get_default_high_water_mark,
-    grown_high_water_mark,
-)
+from headrace.streams._high_water_mark import DEFAULT_MARKS, grown_high_water_mark
 from headrace.streams._options import (
     READABLE_OPTIONS,
     ReadableOptions,
@@ -40,6 +38,15 @@ __all__ = ["Readable"]
 _ALIVE: Final = Life.OPEN
 _OPEN: Final = Reading.OPEN
 _FLOWING: Final = Flow.FLOWING
+_PAUSED: Final = Flow.PAUSED
+_LISTENING_PAUSED: Final = Flow.LISTENING_PAUSED
+_PAUSE: Final = FlowMove.PAUSE
+_RESUME: Final = FlowMove.RESUME
+_UNDECIDED: Final = Flow.UNDECIDED
+_CONSTRUCTING: Final = Life.CONSTRUCTING
+_END_EMITTED: Final = Reading.END_EMITTED
+_ABSENT: Final = Reading.ABSENT
+_DATA_LISTENER: Final = FlowMove.DATA_LISTENER
 
 _W = TypeVar("_W", bound="Writable")
 
@@ -82,8 +89,8 @@ class Readable(ReadableEvents):
     ) -> ReadableState:
         if high_water_mark is None:
             high_water_mark = self._default_readable_mark
-        if high_water_mark is None:
-            high_water_mark = get_default_high_water_mark(object_mode)
+            if high_water_mark is None:
+                high_water_mark = DEFAULT_MARKS[object_mode]
         state = self._readable_state = ReadableState(
             high_water_mark, object_mode=object_mode
         )
@@ -129,21 +136,33 @@ class Readable(ReadableEvents):
         """
         state = self._readable_state
         if state is None or not state.plain or type(chunk) is not bytes or not chunk:
+            if chunk is None and state is not None and state.plain:
+                _reading.ended(self, state)
+                return False
             return _pushing.push(self, chunk, encoding)
         # What `_pushing.push` does for most chunks, without a call of its own.
         state.reading = False
         if not state.more_due:
-            _reading.read_more(self, state)
+            if state.resume_due:
+                state.more_due = True  # `_reading.read_more`, without a call
+            else:
+                _reading.read_more(self, state)
         buffer = state.buffer
         if state.flow is not _FLOWING or buffer.length or state.calling:
+            if buffer is NOTHING:
+                buffer = state.buffer = BufferList()
             buffer.chunks.append(chunk)
             buffer.length += len(chunk)
             if state.need_readable:
                 _reading.emit_readable(self, state)
             return buffer.length < state.high_water_mark
         pipe = state.only_pipe
-        if pipe is None:
-            _reading.give(self, state, chunk)
+        if pipe is None:  # `_reading.give`, without a call
+            state.did_read = True
+            try:
+                self.emit("data", chunk)
+            except Exception as error:
+                self.loop().report(error, self, self._owner)
         else:
             try:  # `pipe.carry`, without a call
                 room = pipe.write(chunk)
@@ -228,6 +247,7 @@ class Readable(ReadableEvents):
             if not buffer.length:
                 state.need_readable = True
             _reading.fetch(self, state)
+            buffer = state.buffer
             count = self._how_much(state, size)
         if not count or self.destroyed:
             state.need_readable = buffer.length <= state.high_water_mark
@@ -284,8 +304,8 @@ class Readable(ReadableEvents):
     def pause(self) -> Self:
         """Stop the flow: no ``data`` after this has returned. Source: H-158."""
         state = self._readable_state or self._make_readable_state()
-        flowing = state.flow not in (Flow.PAUSED, Flow.LISTENING_PAUSED)
-        _reading.move_flow(self, state, FlowMove.PAUSE)
+        flowing = state.flow not in (_PAUSED, _LISTENING_PAUSED)
+        _reading.move_flow(self, state, _PAUSE)
         if flowing:
             self.emit("pause")
         return self
@@ -296,13 +316,13 @@ class Readable(ReadableEvents):
         Source: H-158.
         """
         state = self._readable_state or self._make_readable_state()
-        _reading.move_flow(self, state, FlowMove.RESUME)
+        _reading.move_flow(self, state, _RESUME)
         return self
 
     def is_paused(self) -> bool:
         """Return whether the flow was stopped, or a ``readable`` listener stops it."""
         state = self._readable_state
-        return state is not None and state.flow not in (Flow.UNDECIDED, _FLOWING)
+        return state is not None and state.flow not in (_UNDECIDED, _FLOWING)
 
     def set_encoding(self, encoding: str = "utf-8") -> Self:
         """Deliver text from now on, also for what is buffered.
@@ -392,24 +412,24 @@ class Readable(ReadableEvents):
     @property
     def readable(self) -> bool:
         """Whether data may still come: not ended, not failed, not destroyed."""
-        if self._life is not _ALIVE and self._life is not Life.CONSTRUCTING:
+        if self._life is not _ALIVE and self._life is not _CONSTRUCTING:
             return False
         state = self._readable_state
         return state is None or (
-            state.side is not Reading.END_EMITTED and state.side is not Reading.ABSENT
+            state.side is not _END_EMITTED and state.side is not _ABSENT
         )
 
     @property
     def readable_ended(self) -> bool:
         """Whether ``end`` was emitted."""
         state = self._readable_state
-        return state is not None and state.side is Reading.END_EMITTED
+        return state is not None and state.side is _END_EMITTED
 
     @property
     def readable_flowing(self) -> bool | None:
         """None before anybody consumes, then whether the data flow."""
         state = self._readable_state
-        if state is None or state.flow is Flow.UNDECIDED:
+        if state is None or state.flow is _UNDECIDED:
             return None
         return state.flow is _FLOWING
 
@@ -454,7 +474,8 @@ class Readable(ReadableEvents):
         if event == "data":
             state = self._readable_state or self._make_readable_state()
             state.only_pipe = None
-            _reading.move_flow(self, state, FlowMove.DATA_LISTENER)
+            if state.flow is not _FLOWING:
+                _reading.move_flow(self, state, _DATA_LISTENER)
         elif event == "readable":
             state = self._readable_state or self._make_readable_state()
             _reading.listening_began(self, state)
@@ -480,11 +501,13 @@ class Readable(ReadableEvents):
             _reading.read_more(self, state)
 
     def _drop_buffers(self) -> None:
-        super()._drop_buffers()
         state = self._readable_state
         if state is not None:
-            state.buffer.clear()
+            if state.buffer.length:
+                state.buffer.clear()
             state.plain = False
+        if self._writable_state is not None:
+            super()._drop_buffers()
 
     def _after_end(self) -> None:
         """Close when both sides are done; a Duplex knows about its other one."""

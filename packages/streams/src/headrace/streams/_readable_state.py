@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from headrace.streams._buffer_list import BufferList
+from headrace.streams._buffer_list import NOTHING, BufferList
 from headrace.streams._state import Flow, Reading
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ class ReadableState:
     """The buffer, the two states, and what is under way.
 
     Attributes:
-        buffer: What was pushed and not read.
+        buffer: What was pushed and not read; only to be looked at, see `filled`.
         high_water_mark: `_read` rests while as much as this is buffered.
         object_mode: Whether chunks are objects, each counting one.
         side: How far the side has come.
@@ -62,7 +62,7 @@ class ReadableState:
     )
 
     def __init__(self, high_water_mark: int, *, object_mode: bool) -> None:
-        self.buffer = BufferList(object_mode=object_mode)
+        self.buffer = NOTHING
         self.high_water_mark = high_water_mark
         self.object_mode = object_mode
         self.side = _OPEN
@@ -80,6 +80,12 @@ class ReadableState:
         self.more_due = False
         self.swallowed = False
         self.did_read = False
+
+    def filled(self) -> BufferList:
+        """Return the buffer, to be appended to."""
+        if self.buffer is NOTHING:
+            self.buffer = BufferList(object_mode=self.object_mode)
+        return self.buffer
 
     def __str__(self) -> str:
         return (

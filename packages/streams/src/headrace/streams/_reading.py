@@ -35,7 +35,6 @@ __all__ = [
     "listening_may_have_ended",
     "move_flow",
     "read_more",
-    "start_flow",
 ]
 
 _ALIVE: Final = Life.OPEN
@@ -43,11 +42,18 @@ _OPEN: Final = Reading.OPEN
 _ENDED: Final = Reading.ENDED
 _FLOWING: Final = Flow.FLOWING
 _LISTENS: Final = (Flow.LISTENING, Flow.LISTENING_PAUSED, Flow.LISTENING_WAITING)
+_CONSTRUCTING: Final = Life.CONSTRUCTING
+_READABLE_LISTENER: Final = FlowMove.READABLE_LISTENER
+_NO_READABLE_LISTENER: Final = FlowMove.NO_READABLE_LISTENER
+# What the table says about the way to the end, looked up once.
+_SIDE_AFTER_END: Final = READING[_OPEN, ReadingMove.END]
+_END_DUE: Final = READING[_ENDED, ReadingMove.CONSUME]
+_END_EMITTED: Final = READING[_END_DUE, ReadingMove.EMIT_END]
 
 
 def _is_running(stream: "Readable") -> bool:
     """Return whether events may come: the stream neither failed nor was destroyed."""
-    return stream._life is _ALIVE or stream._life is Life.CONSTRUCTING
+    return stream._life is _ALIVE or stream._life is _CONSTRUCTING
 
 
 def fetch(stream: "Readable", state: "ReadableState") -> None:
@@ -82,21 +88,22 @@ def read_more(stream: "Readable", state: "ReadableState") -> None:
     """Fill the buffer, with the next tick: the consumer may take it until then."""
     if not state.more_due and _is_running(stream):
         state.more_due = True
+        if state.resume_due:
+            return  # `_resume` sees to it
         stream.loop().next_tick_for(stream._owner, _read_more, stream, state)
 
 
 def _read_more(stream: "Readable", state: "ReadableState") -> None:
-    buffer = state.buffer
     while not state.reading and state.side is _OPEN:
-        if buffer.length >= state.high_water_mark and not (
-            state.flow is _FLOWING and not buffer.length
+        before = state.buffer.length
+        if before >= state.high_water_mark and not (
+            state.flow is _FLOWING and not before
         ):
             break
-        before = buffer.length
         if not before:
             state.need_readable = True
         fetch(stream, state)
-        if buffer.length == before:
+        if state.buffer.length == before:
             break  # nothing came at once, or somebody took it: no reason to insist
     state.more_due = False
 
@@ -134,6 +141,8 @@ def flow(stream: "Readable", state: "ReadableState") -> None:
         while state.flow is _FLOWING:
             if not chunks:
                 fetch(stream, state)
+                buffer = state.buffer  # the first chunk brings a new one
+                chunks = buffer.chunks
                 if not chunks:
                     break
             if buffer.offset:
@@ -177,38 +186,38 @@ def give(stream: "Readable", state: "ReadableState", chunk: Any) -> None:
         stream.loop().report(error, stream, stream._owner)
 
 
-def start_flow(stream: "Readable", state: "ReadableState") -> None:
-    """Start the flow with the next tick."""
-    if not state.resume_due:
+def move_flow(stream: "Readable", state: "ReadableState", move: FlowMove) -> None:
+    """Apply `move`; if the flow begins by it, it does so with the next tick."""
+    before = state.flow
+    after = state.flow = advance(FLOW, before, move)
+    if after is _FLOWING and before is not _FLOWING and not state.resume_due:
         state.resume_due = True
-        stream.loop().next_tick_for(stream._owner, _resume, stream, state)
+        loop = stream._loop or stream.loop()
+        loop.next_tick_for(stream._owner, _resume, stream, state)
 
 
 def _resume(stream: "Readable", state: "ReadableState") -> None:
-    state.resume_due = False
-    if not _is_running(stream):
+    more_due, state.resume_due, state.more_due = state.more_due, False, False
+    if stream._life is not _ALIVE and not _is_running(stream):
         return
     try:
-        stream.emit("resume")
+        if "resume" in stream._listeners:
+            stream.emit("resume")
     finally:
-        flow(stream, state)
-
-
-def move_flow(stream: "Readable", state: "ReadableState", move: FlowMove) -> bool:
-    """Apply `move`; return whether the flow begins by it, and let it begin."""
-    before = state.flow
-    state.flow = advance(FLOW, before, move)
-    begins = state.flow is _FLOWING and before is not _FLOWING
-    if begins:
-        start_flow(stream, state)
-    return begins
+        if state.flow is not _FLOWING:
+            if more_due:  # paused since
+                read_more(stream, state)
+        elif state.buffer.length or state.side is _OPEN:
+            flow(stream, state)
+        elif state.side is _ENDED:
+            consumed(stream, state)
 
 
 def listening_began(stream: "Readable", state: "ReadableState") -> None:
     """React to a ``readable`` listener."""
-    if state.flow in _LISTENS or state.side is Reading.END_EMITTED:
+    if state.flow in _LISTENS or state.side is _END_EMITTED:
         return
-    state.flow = advance(FLOW, state.flow, FlowMove.READABLE_LISTENER)
+    state.flow = advance(FLOW, state.flow, _READABLE_LISTENER)
     state.need_readable = True
     state.readable_due = False
     if state.buffer.length or state.side is not _OPEN:
@@ -223,7 +232,7 @@ def listening_may_have_ended(stream: "Readable", state: "ReadableState") -> None
     Looked at with a tick's delay, so that a listener can be exchanged for another one.
     """
     if state.flow in _LISTENS and "readable" not in stream._listeners:
-        move_flow(stream, state, FlowMove.NO_READABLE_LISTENER)
+        move_flow(stream, state, _NO_READABLE_LISTENER)
 
 
 def ended(stream: "Readable", state: "ReadableState") -> None:
@@ -234,11 +243,15 @@ def ended(stream: "Readable", state: "ReadableState") -> None:
     if state.decoder is not None:
         rest = state.decoder.decode(b"", True)
         if rest:
-            state.buffer.append(rest, 1 if state.object_mode else len(rest))
-    state.side = advance(READING, state.side, ReadingMove.END)
+            state.filled().append(rest, 1 if state.object_mode else len(rest))
+    state.side = _SIDE_AFTER_END
     state.plain = False
     if state.calling:
         emit_readable(stream, state)
+    elif state.flow is _FLOWING and not state.buffer.length:
+        # Nobody listens to ``readable`` then, and there is nothing to give.
+        state.need_readable = False
+        consumed(stream, state)
     else:
         state.need_readable = False
         state.readable_due = True
@@ -251,14 +264,17 @@ def ended(stream: "Readable", state: "ReadableState") -> None:
 def consumed(stream: "Readable", state: "ReadableState") -> None:
     """Emit ``end`` with the next tick, unless data are put back until then."""
     if state.side is _ENDED:
-        state.side = advance(READING, _ENDED, ReadingMove.CONSUME)
-        stream.loop().next_tick_for(stream._owner, _emit_end, stream, state)
+        state.side = _END_DUE
+        loop = stream._loop or stream.loop()
+        loop.next_tick_for(stream._owner, _emit_end, stream, state)
 
 
 def _emit_end(stream: "Readable", state: "ReadableState") -> None:
-    if state.side is not Reading.END_DUE or not _is_running(stream):
+    if state.side is not _END_DUE or (
+        stream._life is not _ALIVE and not _is_running(stream)
+    ):
         return
-    state.side = advance(READING, state.side, ReadingMove.EMIT_END)
+    state.side = _END_EMITTED
     try:
         stream.emit("end")
     finally:

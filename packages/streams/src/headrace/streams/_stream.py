@@ -23,6 +23,10 @@ __all__ = ["Stream"]
 
 _OPEN: Final = Life.OPEN
 _CONSTRUCTING: Final = Life.CONSTRUCTING
+_FAILED: Final = Life.FAILED
+_CLOSED: Final = Life.CLOSED
+_ABSENT: Final = Reading.ABSENT
+_WRITING_ABSENT: Final = Writing.ABSENT
 
 
 class Stream(StreamEvents):
@@ -100,16 +104,12 @@ class Stream(StreamEvents):
     def destroyed(self) -> bool:
         """Whether `destroy()` was called, by the user or by the stream itself."""
         life = self._life
-        return (
-            life is not _OPEN
-            and life is not _CONSTRUCTING
-            and (life is not Life.FAILED)
-        )
+        return life is not _OPEN and life is not _CONSTRUCTING and (life is not _FAILED)
 
     @property
     def closed(self) -> bool:
         """Whether ``close`` was emitted."""
-        return self._life is Life.CLOSED
+        return self._life is _CLOSED
 
     @property
     def errored(self) -> BaseException | None:
@@ -178,15 +178,13 @@ class Stream(StreamEvents):
     def _is_readable_side(self) -> bool:
         """Return whether the stream has a readable side."""
         state = self._readable_state
-        return self._has_readable and (
-            state is None or state.side is not Reading.ABSENT
-        )
+        return self._has_readable and (state is None or state.side is not _ABSENT)
 
     def _is_writable_side(self) -> bool:
         """Return whether the stream has a writable side."""
         state = self._writable_state
         return self._has_writable and (
-            state is None or state.side is not Writing.ABSENT
+            state is None or state.side is not _WRITING_ABSENT
         )
 
     def _reopen(self) -> None:

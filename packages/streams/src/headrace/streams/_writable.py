@@ -38,6 +38,10 @@ __all__ = ["Writable"]
 
 _ALIVE: Final = Life.OPEN
 _OPEN: Final = Writing.OPEN
+_END: Final = WritingMove.END
+_FINISHED: Final = Writing.FINISHED
+_CONSTRUCTING: Final = Life.CONSTRUCTING
+_ABSENT: Final = Writing.ABSENT
 
 
 class Writable(WritableEvents):
@@ -271,7 +275,7 @@ class Writable(WritableEvents):
             state.corked = 1
             self.uncork()
         if state.side is _OPEN and not self.destroyed:
-            state.side = advance(WRITING, state.side, WritingMove.END)
+            state.side = advance(WRITING, state.side, _END)
             state.quiet = False
             if not state.length and not state.writing and not state.written_due:
                 # With a tick, so that listeners added after `end()` see all of it.
@@ -281,7 +285,7 @@ class Writable(WritableEvents):
 
     def _why_not_end(self, state: WritableState) -> BaseException | None:
         """Return what speaks against ending; None after a mere second `end()`."""
-        if state.side is Writing.FINISHED:
+        if state.side is _FINISHED:
             return AlreadyFinishedError()
         if self.destroyed or self._errored is not None:
             return self._errored or StreamDestroyedError("end")
@@ -334,7 +338,7 @@ class Writable(WritableEvents):
     @property
     def writable(self) -> bool:
         """Whether `write()` is welcome: not ended, not failed, not destroyed."""
-        if self._life is not _ALIVE and self._life is not Life.CONSTRUCTING:
+        if self._life is not _ALIVE and self._life is not _CONSTRUCTING:
             return False
         state = self._writable_state
         return state is None or state.side is _OPEN
@@ -343,13 +347,13 @@ class Writable(WritableEvents):
     def writable_ended(self) -> bool:
         """Whether `end()` was called."""
         state = self._writable_state
-        return state is not None and state.side not in (_OPEN, Writing.ABSENT)
+        return state is not None and state.side not in (_OPEN, _ABSENT)
 
     @property
     def writable_finished(self) -> bool:
         """Whether all was written and ``finish`` is emitted."""
         state = self._writable_state
-        return state is not None and state.side is Writing.FINISHED
+        return state is not None and state.side is _FINISHED
 
     @property
     def writable_length(self) -> int:

@@ -37,6 +37,12 @@ __all__ = [
 
 _ALIVE: Final = Life.OPEN
 _OPEN: Final = Writing.OPEN
+_CONSTRUCTING: Final = Life.CONSTRUCTING
+_ENDING: Final = Writing.ENDING
+_FLUSH: Final = WritingMove.FLUSH
+_FINALIZING: Final = Writing.FINALIZING
+_FINALIZE: Final = WritingMove.FINALIZE
+_EMIT_FINISH: Final = WritingMove.EMIT_FINISH
 
 
 def write(stream: "Writable", chunk: Any, encoding: Any, callback: Any) -> bool:
@@ -45,7 +51,7 @@ def write(stream: "Writable", chunk: Any, encoding: Any, callback: Any) -> bool:
     encoding, callback = _sort_out(state, encoding, callback)
     chunk, encoding, length = _convert(state, chunk, encoding)
     alive = stream._life is _ALIVE
-    if state.side is not _OPEN or (not alive and stream._life is not Life.CONSTRUCTING):
+    if state.side is not _OPEN or (not alive and stream._life is not _CONSTRUCTING):
         stream._refuse(state, callback)
         return False
     state.quiet = False
@@ -254,13 +260,13 @@ def drop(stream: "Writable", state: "WritableState") -> None:
 def finish_when_flushed(stream: "Writable", state: "WritableState") -> None:
     """Begin the end if `end()` was called and nothing is left to write."""
     if (
-        state.side is Writing.ENDING
+        state.side is _ENDING
         and stream._life is _ALIVE
         and not state.length
         and not state.writing
         and not state.written
     ):
-        state.side = advance(WRITING, state.side, WritingMove.FLUSH)
+        state.side = advance(WRITING, state.side, _FLUSH)
         try:
             stream.emit("prefinish")
         finally:
@@ -273,19 +279,19 @@ def _finalized(
 ) -> None:
     if stream._life is not _ALIVE:
         return
-    if state.side is not Writing.FINALIZING:
+    if state.side is not _FINALIZING:
         _destroy.fail(stream, MultipleCallbackError())
     elif error is not None:
         _destroy.fail(stream, error)
     else:
-        state.side = advance(WRITING, state.side, WritingMove.FINALIZE)
+        state.side = advance(WRITING, state.side, _FINALIZE)
         stream.loop().next_tick_for(stream._owner, _finish, stream, state)
 
 
 def _finish(stream: "Writable", state: "WritableState") -> None:
     if stream._life is not _ALIVE:
         return
-    state.side = advance(WRITING, state.side, WritingMove.EMIT_FINISH)
+    state.side = advance(WRITING, state.side, _EMIT_FINISH)
     callbacks, state.on_finish = state.on_finish, []
     _call_all(stream, callbacks)
     if stream._life is not _ALIVE:
