@@ -7,6 +7,7 @@ import weakref
 
 import anyio
 import anyio.lowlevel
+import pytest
 
 from headrace import http
 from headrace.events import once
@@ -325,3 +326,25 @@ async def test_a_closed_connection_goes_without_the_collector() -> None:
             assert [ref() for ref in left] == [None] * 3
     finally:
         gc.enable()
+
+
+async def test_what_is_left_behind_the_last_answer_does_not_prolong_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The beginning of a request that nobody will read starts no clock (X-024)."""
+    monkeypatch.setattr("headrace.http._ending.LINGER", 0.2)
+    closed = anyio.Event()
+
+    def listener(request: Request, response: Response) -> None:
+        if request.url == "/last":
+            response.set_header("Connection", "close")
+        response.end(request.url)
+
+    async with served(listener) as (server, client):
+        await client.ask("GET / HTTP/1.1")
+        (connection,) = server._http_connections
+        connection.net_socket.on("close", closed.set)
+        await client.send(b"GET /last HTTP/1.1\r\nHost: x\r\n\r\nGET /ne")
+        assert (await client.response()).body == b"/last"
+        with anyio.fail_after(5):
+            await closed.wait()

@@ -40,6 +40,7 @@ with (
     from headrace.events import EventEmitter
     from headrace.events.loop import current
     from headrace.http._connection import ServerConnection
+    from headrace.http._exchange import Service
     from headrace.http_parser import (
         EndOfMessage,
         HTTPParserError,
@@ -457,6 +458,8 @@ class Run:
         held = int(told[1]) if told is not None else 0
         # One read, and a head that is not complete.
         assert held <= len(self.fed)
+        if connection._service is Service.ENDED and not self.wire.destroyed:
+            assert connection.deadline <= current().time() + 2.0 or self.wire.slow
         if not self.wire.paused:
             assert held <= LIMITS["max_header_size"], (held, connection)
 
