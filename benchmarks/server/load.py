@@ -52,11 +52,13 @@ class Case:
     unit: str = "request"
 
 
-def wrk(path: str, connections: int, *extra: str) -> Callable[[int, float], int]:
+def wrk(
+    path: str, connections: int, *extra: str, scheme: str = "http"
+) -> Callable[[int, float], int]:
     """Return a load by wrk with one thread."""
 
     def run(port: int, seconds: float) -> int:
-        url = f"http://127.0.0.1:{port}{path}"
+        url = f"{scheme}://127.0.0.1:{port}{path}"
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", *extra, url]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         errors = re.search(r"Non-2xx or 3xx responses: (\d+)", done.stdout)

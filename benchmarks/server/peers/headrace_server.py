@@ -1,4 +1,7 @@
-"""The routes of the comparison on headrace: ``[asyncio|uvloop|trio] [llhttp|h11]``."""
+"""The routes of the comparison on headrace.
+
+``asyncio|uvloop|trio llhttp|h11 [CERT KEY]``; with a certificate over TLS.
+"""
 
 import json
 import signal
@@ -6,7 +9,7 @@ import sys
 
 import anyio
 
-from headrace import http
+from headrace import http, https
 from headrace.net.testing import port_of
 
 CHUNK = b"x" * 65536
@@ -78,8 +81,15 @@ def route(request: http.IncomingMessage, response: http.ServerResponse) -> None:
     ROUTES.get(request.url, download)(request, response)
 
 
-async def main(engine: str) -> None:
-    server = http.create_server({"engine": engine}, route).listen(0, "127.0.0.1")
+async def main(engine: str, *files: str) -> None:
+    options = {"engine": engine}
+    server: http.Server
+    if files:
+        options |= zip(("cert", "key"), files, strict=True)
+        server = https.create_server(options, route)
+    else:
+        server = http.create_server(options, route)
+    server.listen(0, "127.0.0.1")
     with anyio.open_signal_receiver(signal.SIGTERM) as signals:
         async with server:
             print(port_of(server), flush=True)
@@ -89,10 +99,11 @@ async def main(engine: str) -> None:
 
 
 if __name__ == "__main__":
-    runtime, engine = sys.argv[1:3]
+    runtime, engine, *files = sys.argv[1:]
     anyio.run(
         main,
         engine,
+        *files,
         backend="trio" if runtime == "trio" else "asyncio",
         backend_options={"use_uvloop": True} if runtime == "uvloop" else {},
     )

@@ -1,5 +1,7 @@
-// The routes of the comparison on Node's http module.
+// The routes of the comparison on Node's http module; `CERT KEY`: on its https module.
+const fs = require('fs');
 const http = require('http');
+const https = require('https');
 const CHUNK = Buffer.alloc(65536, 'x');
 
 function json(req, res) {
@@ -35,7 +37,8 @@ function download(req, res) {
   })();
 }
 
-const server = http.createServer((req, res) => {
+const [cert, key] = process.argv.slice(2).map((path) => fs.readFileSync(path));
+const server = (cert ? https : http).createServer({ cert, key }, (req, res) => {
   switch (req.url) {
     case '/':
       res.writeHead(200, { 'Content-Type': 'text/plain' });

@@ -1,4 +1,4 @@
-"""The routes of the comparison on uvicorn: ``[asyncio|uvloop]``."""
+"""The routes of the comparison on uvicorn: ``asyncio|uvloop [CERT KEY]``."""
 
 import asyncio
 import json
@@ -85,6 +85,7 @@ class Announcing(uvicorn.Server):
 
 
 if __name__ == "__main__":
+    cert, key, *_ = [*sys.argv[2:], None, None]
     config = uvicorn.Config(
         app,
         port=0,
@@ -93,6 +94,8 @@ if __name__ == "__main__":
         log_level="error",
         access_log=False,
         lifespan="off",
+        ssl_certfile=cert,
+        ssl_keyfile=key,
         timeout_keep_alive=65,  # as long as the others keep idle connections
     )
     asyncio.run(Announcing(config).serve()) if sys.argv[1] == "asyncio" else Announcing(
