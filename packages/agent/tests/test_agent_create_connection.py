@@ -7,7 +7,7 @@ import pytest
 
 from headrace.agent import Agent, ConnectionCallback
 from headrace.agent.testing import Order
-from headrace.events.loop import checkpoint, current
+from headrace.events.loop import Waiter, checkpoint, current
 from headrace.net import Socket
 from headrace.net.testing import socket_pair
 
@@ -203,3 +203,67 @@ async def test_requests_keep_their_owner() -> None:
     await orders[1].socket()
     assert seen == owners
     agent.destroy()
+
+
+class Hook:
+    """An `async def` hook that goes on until it is told, or cancelled."""
+
+    def __init__(self) -> None:
+        self.calls = self.cancelled = 0
+        self.result: Waiter[Socket] = Waiter()
+
+    async def __call__(self, options: Any, callback: Any) -> Socket:
+        self.calls += 1
+        try:
+            return await self.result.wait()
+        except BaseException:
+            self.cancelled += 1
+            raise
+
+    async def ended(self) -> None:
+        while not self.cancelled:
+            await checkpoint()
+
+
+@pytest.mark.parametrize("destroy", [True, False])
+@pytest.mark.parametrize("begun", [True, False])
+async def test_a_hook_at_work_for_nobody_is_cancelled(
+    begun: bool, destroy: bool
+) -> None:
+    """Neither its task nor its place is left (brief 5: leaves no slot, no task)."""
+    hook = Hook()
+    async with Maker(hook.__call__, keep_alive=True, max_sockets=1) as agent:
+        first, second = Order(), Order()
+        agent.add_request(first, {"port": 1})
+        agent.add_request(second, {"port": 1})
+        while begun and not hook.calls:
+            await checkpoint()
+        if destroy:
+            agent.destroy()
+        else:
+            agent.cancel(first)
+            assert agent.total_socket_count == 1  # the second has a use for it
+            agent.cancel(second)
+        assert agent.total_socket_count == 0
+        assert agent.requests == {}
+        if begun:
+            await hook.ended()
+        for _ in range(3):
+            await checkpoint()
+        assert hook.calls <= 1
+        assert "tasks=0" in str(current())
+
+
+async def test_a_hook_goes_on_for_the_next_request() -> None:
+    """What was begun for a cancelled request serves who waits (H-102)."""
+    hook = Hook()
+    ours, _ = socket_pair()
+    async with Maker(hook.__call__, max_sockets=1) as agent:
+        first, second = Order(), Order()
+        agent.add_request(first, {"port": 1})
+        agent.add_request(second, {"port": 1})
+        agent.cancel(first)
+        hook.result.set(ours)
+        assert await second.socket() is ours
+        assert (hook.calls, hook.cancelled) == (1, 0)
+        assert not first.is_settled

@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 import trustme
 
 from headrace import http, https, net
-from headrace.events.loop import checkpoint
+from headrace.events.loop import checkpoint, current
 from headrace.http.testing import HostileServer, Peer, ok, stays
 
 AUTHORITY = trustme.CA()
@@ -253,6 +254,28 @@ async def test_a_proxy_that_refuses() -> None:
                 await https.get("https://h.invalid/", agent=agent)
             assert agent.total_socket_count == 0
     assert vars(caught.value)["status_code"] == 407
+
+
+async def test_giving_up_while_the_tunnel_is_asked_for() -> None:
+    """The connection to the proxy is closed, and no task is left (X-064, X-051)."""
+    closed = anyio.Event()
+
+    async def says_nothing(peer: Peer) -> None:
+        await peer.read_head()
+        request.destroy()
+        assert await peer.read_all() == b""
+        closed.set()
+
+    async with HostileServer(says_nothing) as proxy:
+        environment = {"https_proxy": f"http://127.0.0.1:{proxy.port}"}
+        async with https.Agent(proxy_env=environment, keep_alive=True) as agent:
+            request = https.get("https://h.invalid/", agent=agent)
+            with pytest.raises(ConnectionResetError):
+                await request
+            await closed.wait()
+            assert agent.total_socket_count == 0
+            await checkpoint()
+            assert "tasks=0" in str(current())
 
 
 async def test_a_proxy_that_is_spoken_to_by_tls(

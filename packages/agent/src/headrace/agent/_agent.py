@@ -187,7 +187,8 @@ class Agent(AgentEvents):
         """Take back `add_request`, if the request has no socket yet; else do nothing.
 
         Neither `on_socket` nor `on_error` follows. What was prepared for the request
-        goes to the next one. A request that has its socket destroys it instead.
+        goes to the next one; an `async def` hook that is at work for nobody is
+        cancelled. A request that has its socket destroys it instead.
         """
         pool = self._pool()
         if pool is not None:

@@ -1,15 +1,19 @@
 """One call of `Agent.create_connection`, and what may come of it."""
 
+from inspect import CORO_CREATED, getcoroutinestate
 from typing import TYPE_CHECKING
 
 from headrace.agent._errors import InvalidReturnValueError
 from headrace.agent._watch import destroy
 from headrace.events import EventEmitter
+from headrace.events.loop import current
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Coroutine
+    from typing import Any
 
     from headrace.agent._loop_pool import LoopPool, Place
+    from headrace.events.loop import Task
     from headrace.net import Socket
 
 __all__ = ["Attempt"]
@@ -21,12 +25,13 @@ class Attempt:
     A socket that comes too late, or together with an error, is closed.
     """
 
-    __slots__ = ("_connection", "_pool", "_socket")
+    __slots__ = ("_connection", "_making", "_pool", "_socket")
 
     def __init__(self, pool: "LoopPool", connection: "Place") -> None:
         self._pool = pool
         self._connection: Place | None = connection
         self._socket: Socket | None = None
+        self._making: Coroutine[Any, Any, Socket | None] | None = None
 
     def __call__(
         self, error: Exception | None, socket: "Socket | None" = None, /
@@ -62,15 +67,28 @@ class Attempt:
         if socket is not self._socket and not self._pool.has(socket):
             destroy(socket)
 
-    async def wait(self, made: "Awaitable[Socket | None]") -> None:
-        """Take what an `async def` hook returns."""
+    def begin(self, making: "Coroutine[Any, Any, Socket | None]") -> "Task":
+        """Run an `async def` hook in a task of its own."""
+        self._making = making
+        return current().spawn(self._wait(making))
+
+    async def _wait(self, making: "Coroutine[Any, Any, Socket | None]") -> None:
         try:
-            socket = await made
+            socket = await making
         except Exception as error:
             self(error)
         else:
             if socket is not None:
                 self(None, socket)
+        finally:
+            self._pool.hook_ended(self)
+
+    def give_up(self, task: "Task") -> None:
+        """Cancel the hook, and close whatever comes of it all the same."""
+        self._connection = None
+        task.cancel()
+        if self._making is not None and getcoroutinestate(self._making) == CORO_CREATED:
+            self._making.close()
 
 
 def _is_stream(value: object) -> bool:

@@ -35,7 +35,7 @@ from headrace.agent._protocols import PooledRequest
 from headrace.agent._state import State
 from headrace.agent._watch import Watch, destroy, error_of
 from headrace.events import EventEmitter
-from headrace.events.loop import Loop, Timer
+from headrace.events.loop import Loop, Task, Timer
 from headrace.net import Socket
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ Ticket: TypeAlias = Claim[Watch, PooledRequest]
 
 _ALWAYS: Final = -math.inf
 _NO_STEP: Final[tuple[None, None]] = (None, None)
+_ABANDONED: Final = State.ABANDONED
 _GONE: Final = State.GONE
 _PROMISED: Final = State.PROMISED
 _RESTING: Final = State.RESTING
@@ -68,6 +69,7 @@ class LoopPool:
         "_agent",
         "_due",
         "_failing",
+        "_hooks",
         "_loop",
         "_performing",
         "_timer",
@@ -83,6 +85,8 @@ class LoopPool:
         self._watches: dict[Socket, Watch] = {}
         # By id(request): the tick of their `on_error` has not come.
         self._failing: dict[int, Ticket] = {}
+        # The hooks at work that can be cancelled.
+        self._hooks: dict[Attempt, tuple[Place, Task]] = {}
         self._todo: list[tuple[Do, Place]] = []
         self._performing = False
         self._timer: Timer | None = None
@@ -121,6 +125,15 @@ class LoopPool:
         """Take out a request that has no socket yet, and no error."""
         self._failing.pop(id(request), None)
         self._perform(self.books.cancel(request))
+        for attempt, (connection, task) in list(self._hooks.items()):
+            if connection.state is _ABANDONED and not connection.group.waiting:
+                self.hook_ended(attempt)
+                attempt.give_up(task)
+                self._perform(self.books.lost(connection))
+
+    def hook_ended(self, attempt: Attempt) -> None:
+        """Note that an `async def` hook has returned, or was cancelled."""
+        self._hooks.pop(attempt, None)
 
     def release(self, socket: Socket, request: PooledRequest) -> None:
         """Take a socket back from its request."""
@@ -148,6 +161,9 @@ class LoopPool:
 
     def destroy(self) -> None:
         """Part with everything; requests without a socket fail."""
+        hooks, self._hooks = self._hooks, {}
+        for attempt, (_, task) in hooks.items():
+            attempt.give_up(task)
         steps, claims = self.books.clear()
         for claim in claims:
             self._fail(claim, AgentDestroyedError())
@@ -340,7 +356,9 @@ class LoopPool:
             if isinstance(made, EventEmitter):
                 attempt(None, made)
             elif inspect.iscoroutine(made):
-                loop.spawn(attempt.wait(made))
+                task = attempt.begin(made)
+                if not task.done:
+                    self._hooks[attempt] = connection, task
             elif made is not None:
                 attempt(InvalidReturnValueError("a stream", made))
         except Exception as error:
