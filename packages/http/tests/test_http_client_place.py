@@ -54,11 +54,12 @@ async def test_the_local_address_is_used() -> None:
         assert request.socket.local_address == "127.0.0.2"
 
 
-async def test_a_local_address_that_is_not_ours() -> None:
+@pytest.mark.parametrize("local_address", ["192.0.2.1", "::1", "no address"])
+async def test_a_local_address_that_is_not_ours(local_address: str) -> None:
     """EADDRNOTAVAIL as an error (H-061, N-169)."""
     async with HostileServer(stays(ok())) as server:
         error = await failure(
-            http.get(server.url(), agent=http.Agent(), local_address="192.0.2.1")
+            http.get(server.url(), agent=http.Agent(), local_address=local_address)
         )
     assert vars(error)["code"] == "EADDRNOTAVAIL"
 

@@ -242,6 +242,8 @@ class Attempt:
         try:
             sock.bind(local)
         except OSError as error:
+            if isinstance(error, socket.gaierror):  # no address of this family
+                error = OSError(errno.EADDRNOTAVAIL, str(error))
             self._refuse_as(
                 SocketError.from_exception(
                     error, "bind", address=local[0], port=local[1] or None
