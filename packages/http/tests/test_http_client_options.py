@@ -144,6 +144,7 @@ async def test_hostname_wins_over_host() -> None:
         ({"port": 1.5}, ValueError, "ERR_SOCKET_BAD_PORT"),
         ({"family": 5}, ValueError, "ERR_INVALID_ARG_VALUE"),
         ({"local_address": 5}, TypeError, "ERR_INVALID_ARG_TYPE"),
+        ({"socket_path": 5}, TypeError, "ERR_INVALID_ARG_TYPE"),
         ({"lookup": 5}, TypeError, "ERR_INVALID_ARG_TYPE"),
         ({"path": 5}, TypeError, "ERR_INVALID_ARG_TYPE"),
         ({"auth": 5}, TypeError, "ERR_INVALID_ARG_TYPE"),

@@ -2,6 +2,7 @@
 
 import errno
 import socket as system
+import threading
 from typing import Any
 
 import anyio
@@ -243,3 +244,40 @@ async def test_a_cancelled_response_breaks_off() -> None:
         with pytest.raises(RuntimeError) as caught:
             await response.body()
         assert getattr(caught.value, "code", None) == "ABORT_ERR"
+
+
+async def test_a_scope_in_use_cancels_a_request() -> None:
+    """Nobody else enters it; one scope may cancel several requests (X-052)."""
+    async with HostileServer(silence) as server, http.Agent() as agent:
+        with anyio.CancelScope() as scope:
+            requests = [
+                http.get(server.url(), agent=agent, cancel=scope) for _ in range(2)
+            ]
+            errors: list[Exception] = []
+            for request in requests:
+                request.on("error", errors.append)
+            while not all(request.writable_finished for request in requests):
+                await checkpoint()
+            scope.cancel()
+        while len(errors) < 2:
+            await checkpoint()
+        assert [vars(type(error))["code"] for error in errors] == ["ABORT_ERR"] * 2
+
+
+async def test_a_scope_that_cancels_nothing_is_left_alone() -> None:
+    """It can be entered by its owner afterwards; no timer is left (X-052)."""
+    scope = anyio.CancelScope()
+    async with HostileServer(stays(ok())) as server, http.Agent() as agent:
+        response = await http.get(server.url(), agent=agent, cancel=scope)
+        assert await response.body() == b"ok"
+    with scope:
+        await checkpoint()
+    assert not scope.cancel_called
+
+
+async def test_what_cannot_cancel_is_refused() -> None:
+    """An event of threads would stop the loop (X-052)."""
+    for cancel in (threading.Event(), 5, lambda: None):
+        with pytest.raises(TypeError) as caught:
+            http.get("http://127.0.0.1:9/", cancel=cancel)
+        assert vars(type(caught.value))["code"] == "ERR_INVALID_ARG_TYPE"

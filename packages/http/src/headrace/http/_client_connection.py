@@ -253,7 +253,13 @@ class ClientConnection(Wire):
         """Deliver events; return whether there may be more."""
         next_event = self.parser.next_event
         while self.request is not None and not self._hold:
-            event = next_event()
+            try:
+                event = next_event()
+            except HTTPParserError:
+                raise
+            except Exception as error:  # a bug of ours, not of a listener
+                self._break_off(error)
+                return False
             if event is NEED_DATA:
                 return False
             kind = type(event)

@@ -8,6 +8,7 @@ Source: H-058 to H-069.
 
 from __future__ import annotations
 
+import os
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
@@ -324,8 +325,11 @@ def _read_connect(given: Mapping[str, Any]) -> dict[str, Any]:
         connect["local_port"] = _read_port(connect["local_port"])
     if "lookup" in connect and not callable(connect["lookup"]):
         raise InvalidArgTypeError("lookup", "callable", connect["lookup"])
-    if "socket_path" in given:
-        connect["socket_path"] = given["socket_path"]
+    path = given.get("socket_path")
+    if path is not None:
+        if not isinstance(path, (str, bytes, os.PathLike)):
+            raise InvalidArgTypeError("socket_path", "a path", path)
+        connect["socket_path"] = path
     return connect
 
 
