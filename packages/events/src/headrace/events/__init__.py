@@ -15,6 +15,7 @@ from headrace.events._errors import (
     OutOfRangeError,
     UnhandledError,
 )
+from headrace.events._specialized import specialized
 from headrace.events._symbols import ErrorMonitor, error_monitor
 from headrace.events._typed import (
     BoundEvent,
@@ -55,4 +56,5 @@ __all__ = [
     "on",
     "once",
     "set_max_listeners",
+    "specialized",
 ]

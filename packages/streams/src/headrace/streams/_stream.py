@@ -63,8 +63,11 @@ class Stream(StreamEvents):
     _has_readable: ClassVar[bool] = False
     _has_writable: ClassVar[bool] = False
 
+    # For classes with a specialized copy of it.
+    _init_emitter = EventEmitter.__init__
+
     def __init__(self) -> None:
-        EventEmitter.__init__(self)
+        self._init_emitter()
         self._life = _OPEN
         self._errored: BaseException | None = None
         self._loop: Loop | None = None
