@@ -368,13 +368,16 @@ class ServerConnection(EndingConnection):
         exchanges = self._exchanges
         exchanges.popleft()
         response._connection = response._wire = None
-        response._emit_close()
         request = response.req
-        if not request.complete:
+        if response._listeners:
+            response._emit_close()
+        else:
+            response._close_emitted = True
+        if request.complete:
+            request._dump()
+        else:
             request._source = None
             request._abort()
-        else:
-            request._dump()
         if not response._keep and not self._insists:
             self._end(linger=not request.complete or self.parser.has_unparsed)
         elif exchanges:

@@ -13,6 +13,8 @@ from typing import Final, Self
 from headrace.http._errors import HeadersSentError, InvalidArgTypeError
 from headrace.http._headers import (
     KNOWN_LINES,
+    KNOWN_NAMES,
+    NOT_TEXT,
     Fields,
     Headers,
     HeaderValue,
@@ -81,13 +83,19 @@ class HeaderQueue(Writable):
             raise HeadersSentError("set headers")
         if type(name) is not str and isinstance(name, str):
             name = plain(name)
-        lowered = lower_name(name)
-        check_value(name, value)
-        if self._fields is NO_FIELDS:
-            self._fields = {}
-        self._text = None
-        self._fields[lowered] = (name, value)
-        if lowered in self._removed:
+        try:
+            lowered = KNOWN_NAMES[name]
+        except (KeyError, TypeError):
+            lowered = lower_name(name)
+        if type(value) is not str or NOT_TEXT.search(value) is not None:
+            check_value(name, value)
+        fields = self._fields
+        if fields is NO_FIELDS:
+            self._fields = {lowered: (name, value)}
+        else:
+            fields[lowered] = (name, value)
+            self._text = None
+        if self._removed:
             self._removed = self._removed - {lowered}
         return self
 
@@ -178,15 +186,16 @@ class HeaderQueue(Writable):
         if type(headers) is dict and not self._fields and not self._removed:
             fields: Fields = {}
             text = ""
-            for name, value in headers.items():
+            for field in headers.items():
+                name, value = field
                 if type(name) is not str:
                     break
                 if type(value) is str:
-                    line = KNOWN_LINES.get((name, value)) or known_line(name, value)
-                    fields[line[0]] = (name, value)
+                    line = KNOWN_LINES.get(field) or known_line(name, value)
+                    fields[line[0]] = field
                     text += line[1]
                 else:
-                    fields[lower_name(name)] = (name, value)
+                    fields[lower_name(name)] = field
                     check_value(name, value)
                     text += self._value_lines(name, value)
             else:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from headrace.http._checks import check_callback
 from headrace.events import EventEmitter, specialized
+from headrace.http._checks import check_callback
 from headrace.http._coding import Chunk, to_bytes
 from headrace.http._errors import (
     BodyNotAllowedError,
@@ -127,7 +127,6 @@ class OutgoingMessage(HeaderQueue):
         "_need_drain",
         "_trailers",
         "_wire",
-        "send_date",
         "strict_content_length",
     )
 
@@ -152,8 +151,6 @@ class OutgoingMessage(HeaderQueue):
         # Configuration.
         #: Raise on a body that does not match Content-Length (X-030).
         self.strict_content_length = False
-        #: Whether a Date header is added (H-051); only responses have one.
-        self.send_date = False
         # Of the message.
         self._framing = _UNDECIDED
         self._declared: int | None = None  # Content-Length, where the body has one

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
 from email.utils import formatdate
+from time import time
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from headrace.http._checks import check_callback, check_duration
@@ -64,19 +64,22 @@ KEEP_ALIVE_LINE: Final = "Connection: keep-alive\r\n"
 
 
 class _DateLine:
-    """The Date header's line, made once a second."""
+    """The Date header's line, made once a second.
 
-    __slots__ = ("line", "second")
+    Attributes:
+        line: The line for the time from `since` until `until`.
+    """
+
+    __slots__ = ("line", "since", "until")
 
     def __init__(self) -> None:
-        self.second = 0
         self.line = ""
+        self.since = self.until = 0.0
 
-    def now(self) -> str:
-        second = int(time.time())
-        if second != self.second:
-            self.second = second
-            self.line = f"Date: {formatdate(second, usegmt=True)}\r\n"
+    def renew(self) -> str:
+        second = int(time())
+        self.since, self.until = float(second), second + 1.0
+        self.line = f"Date: {formatdate(second, usegmt=True)}\r\n"
         return self.line
 
 
@@ -151,7 +154,6 @@ class ServerResponse(ResponseEvents):
         self, req: IncomingMessage, connection: ServerConnection | None = None
     ) -> None:
         OutgoingMessage.__init__(self)
-        self.send_date = True
         #: The request that this response answers.
         self.req = req
         #: The status of the implicit head, then the one that was sent (H-047).
@@ -194,6 +196,15 @@ class ServerResponse(ResponseEvents):
     @status_message.setter
     def status_message(self, phrase: str | None) -> None:
         self._phrase = phrase
+
+    @property
+    def send_date(self) -> bool:
+        """Whether a Date header is added; `remove_header` turns it off, too (H-051)."""
+        return "date" not in self._removed
+
+    @send_date.setter
+    def send_date(self, wanted: bool) -> None:
+        self._removed = self._removed - {"date"} if wanted else self._removed | {"date"}
 
     @property
     def should_keep_alive(self) -> bool:
@@ -268,7 +279,6 @@ class ServerResponse(ResponseEvents):
             or body_size is None
             or self._phrase
             or self._removed
-            or not self.send_date
             or self.req.method == "HEAD"
             or not _DECISIVE_NAMES.isdisjoint(fields)
         ):
@@ -288,9 +298,9 @@ class ServerResponse(ResponseEvents):
         text = self._text
         if text is None:
             text = self._user_lines()
-        return (
-            f"{line}{text}{_DATE.now()}{promise}Content-Length: {body_size}\r\n\r\n"
-        ).encode("latin-1")
+        date = _DATE.line if _DATE.since <= time() < _DATE.until else _DATE.renew()
+        head = f"{line}{text}{date}{promise}Content-Length: {body_size}\r\n\r\n"
+        return head.encode("latin-1")
 
     def _compose_unusual_head(self, body_size: int | None) -> bytes:
         """Compose a head in which a user, the status or the peer decides something."""
@@ -303,12 +313,8 @@ class ServerResponse(ResponseEvents):
         else:
             framing = self._choose_framing(body_size)
         date = ""
-        if (
-            self.send_date
-            and "date" not in self._fields
-            and "date" not in self._removed
-        ):
-            date = _DATE.now()
+        if "date" not in self._fields and "date" not in self._removed:
+            date = _DATE.line if _DATE.since <= time() < _DATE.until else _DATE.renew()
         head = f"{line}{self._user_lines()}{date}{self._connection_lines()}{framing}"
         return f"{head}\r\n".encode("latin-1")
 

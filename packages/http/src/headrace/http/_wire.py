@@ -88,7 +88,11 @@ class Wire:
             self._queue.append(data)
             self.unflushed += len(data)
         self._callbacks.append(callback)
-        if not self._flush_due:
+        if self._flush_due:
+            return
+        if self._parsing and not self.loop.ticks:  # `_schedule_flush`, without a call
+            self._flush_due = PARSER
+        else:
             self._schedule_flush()
 
     def _schedule_flush(self) -> None:

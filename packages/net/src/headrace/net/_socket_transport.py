@@ -37,6 +37,7 @@ _AGAIN: Final = (BlockingIOError, InterruptedError)
 _PEER_GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED})
 _HAS_SENDMSG: Final = hasattr(socket.socket, "sendmsg")
 
+# Members of an Enum are slow to look up on the hot path (Python 3.11).
 _OPEN: Final = Sending.OPEN
 _CLOSED: Final = Sending.CLOSED
 _CLOSE: Final = SendingMove.CLOSE
@@ -142,10 +143,11 @@ class SocketTransport(Transport):
             self.loop.next_tick_for(self.holder._owner, self._lose, self._failure)
 
     def _readable(self) -> None:
-        if self.loop.ticks:
+        loop = self.loop
+        if loop.ticks:
             # Before the bytes are taken: a tick may pause or close the socket, or give
             # it to somebody for whom they are not meant.
-            self.loop.drain()
+            loop.drain()
         if not self._wanted or self._sending is _CLOSED:
             self._unwatch_readable()
             return
@@ -164,7 +166,7 @@ class SocketTransport(Transport):
         self.bytes_read += size
         if self.idle is not None:
             self.idle.touch()
-        self.loop.deliver(self.holder._owner, self.on_data, self._buffer[:size])
+        loop.deliver(self.holder._owner, self.on_data, self._buffer[:size])
 
     def _keep_watched(self) -> None:
         """Go on watching a socket that was reset with bytes unread.
