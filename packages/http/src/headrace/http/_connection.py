@@ -137,7 +137,7 @@ class ServerConnection(EndingConnection):
         response._keep = head.keep_alive
         if head.http_version != "1.1":
             response._to_1_1 = False
-        if self._has_message_options:
+        if self._terms.has_message_options:
             self._give_options(request, response)
         if not exchanges:
             response._wire = self
@@ -322,7 +322,7 @@ class ServerConnection(EndingConnection):
             or (limit and self._requests >= limit)
         ) and self._exchanges[-1] is response:
             return CLOSE_LINE
-        return self._idle_promise
+        return self._terms.idle_promise
 
     def drained(self) -> None:
         """Let the front message write on, and go on parsing if answers held it up."""
@@ -403,8 +403,8 @@ class ServerConnection(EndingConnection):
             self._restore_timeout()
         if self.parser.buffer and self.parser.started:
             self._start_clock()
-        elif self._idle_time:
-            self.deadline = deadline = self.loop.time() + self._idle_time
+        elif idle_time := self._terms.idle_time:
+            self.deadline = deadline = self.loop.time() + idle_time
             if deadline <= self._deadlines.covered:
                 self._deadlines.watch(deadline)
 

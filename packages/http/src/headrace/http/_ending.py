@@ -70,10 +70,7 @@ class EndingConnection(Wire):
         "_discarded",
         "_exchanges",
         "_farewell",
-        "_has_message_options",
         "_hold",
-        "_idle_promise",
-        "_idle_time",
         "_insists",
         "_is_dumping",
         "_peer_ended",
@@ -82,6 +79,7 @@ class EndingConnection(Wire):
         "_requests",
         "_service",
         "_switch",
+        "_terms",
         "_timeout_changed",
         "_waiting",
         "deadline",
@@ -99,12 +97,7 @@ class EndingConnection(Wire):
         self.server = server
         self.net_socket = net_socket
         self.parser: RequestParser = server.make_parser()
-        self._has_message_options = bool(
-            server.join_duplicate_headers
-            or server.unique_headers
-            or server.reject_non_standard_body_writes
-            or server.high_water_mark is not None
-        )
+        self._terms = terms = server.terms or server.make_terms()
         self._service = _SERVING
         self._requests = 0
         self._hold = 0
@@ -118,24 +111,19 @@ class EndingConnection(Wire):
         self._is_dumping = False  # nobody reads the body that is left over
         self._discarded = 0
         self._switch: Switch | None = None
-        self._idle_promise = server.keep_alive_lines()
         #: The header lines about the connection for an answer that keeps it, while
         #: that is all there is to say; None when `promise` has to decide.
         self.usual_promise: str | None = None
-        if server.accepts_more and not server.max_requests_per_socket:
-            self.usual_promise = self._idle_promise
+        if server.accepts_more:
+            self.usual_promise = terms.usual_promise
         # Of time: a silent new connection counts as a head that does not arrive.
-        self._deadlines = server.deadlines_on(loop)
-        self._idle_time = 0.0
-        if server.keep_alive_timeout:
-            self._idle_time = (
-                server.keep_alive_timeout + server.keep_alive_timeout_buffer
-            )
+        self._deadlines = deadlines = server.deadlines_on(loop)
         self._timeout_changed = False
-        self.deadline = inf
-        self._request_deadline = inf
-        self._clock_runs = False
-        self._start_clock()
+        self._clock_runs = True
+        now = loop.time()
+        self._request_deadline = now + terms.request_time
+        self.deadline = deadline = now + terms.head_time
+        deadlines.watch(deadline)
 
     def __repr__(self) -> str:
         state = self._service.name.lower()
@@ -425,7 +413,7 @@ class EndingConnection(Wire):
         if self._switch is not None and self._switch.has_begun:
             return  # the socket is the listener's
         resting = self._requests and self.idle
-        if not (resting and self._idle_time):
+        if not (resting and self._terms.idle_time):
             self._tell_timeout()
 
     def _tell_timeout(self) -> None:

@@ -26,7 +26,8 @@ from headrace.http._server_options import (
     check_settings,
     merge_options,
 )
-from headrace.http._server_response import KEEP_ALIVE_LINE, ServerResponse
+from headrace.http._server_response import ServerResponse
+from headrace.http._terms import Terms
 from headrace.http_parser import EngineName, RequestParser
 
 if TYPE_CHECKING:
@@ -107,6 +108,9 @@ class Server(ServerEvents):
     #: Accepted and ignored: deadlines need no checking interval (X-003).
     connections_checking_interval: float = 30.0
 
+    #: The settings worked out for connections; None when one has changed.
+    terms: Terms | None = None
+
     # What the server below is told, and the event that brings a connection to serve.
     _net_options: ClassVar[frozenset[str]] = NET_OPTIONS
     _connection_event: ClassVar[str] = "connection"
@@ -150,7 +154,18 @@ class Server(ServerEvents):
             raise OutOfRangeError(
                 "headers_timeout", "at most request_timeout", self.headers_timeout
             )
+        self.terms = None
         self.make_parser()  # an engine that is not there is told at once
+
+    def __setattr__(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+        if name in SETTINGS:
+            self.terms = None
+
+    def make_terms(self) -> Terms:
+        """Work out what the settings mean for connections from now on."""
+        self.terms = terms = Terms(self)
+        return terms
 
     # Connections -------------------------------------------------------------------
 
@@ -160,7 +175,7 @@ class Server(ServerEvents):
         if isinstance(socket, net.Socket):
             carrier = socket
             if self.timeout:
-                socket.set_timeout(self.timeout)
+                socket._use_timeout(self.timeout)
         else:
             carrier = DuplexCarrier(socket)
         connection = ServerConnection(self, socket, carrier, socket.loop())
@@ -169,12 +184,6 @@ class Server(ServerEvents):
         if carrier is not socket:  # a net.Socket asks the connection
             socket.set_encoding = connection.set_encoding  # type: ignore[method-assign]
         carrier.consume(connection)
-
-    def _connection_accepted(self, connection: net.Socket) -> None:
-        try:
-            super()._connection_accepted(connection)
-        except Exception as error:  # of a listener of ``connection``
-            current().report(error, self, connection._owner)
 
     def deadlines_on(self, loop: Loop) -> Deadlines:
         """Return the timer of all connections' deadlines on `loop`."""
@@ -207,15 +216,6 @@ class Server(ServerEvents):
         if self.should_upgrade_callback is not None:
             return bool(self.should_upgrade_callback(request))
         return bool(self.listener_count("upgrade"))
-
-    def keep_alive_lines(self) -> str:
-        """Return the headers that promise a connection's next request a place."""
-        if not self.keep_alive_timeout:
-            return KEEP_ALIVE_LINE
-        limit = self.max_requests_per_socket
-        largest = f", max={limit}" if limit else ""
-        seconds = int(self.keep_alive_timeout)
-        return f"{KEEP_ALIVE_LINE}Keep-Alive: timeout={seconds}{largest}\r\n"
 
     # Async listeners ---------------------------------------------------------------
 

@@ -163,10 +163,13 @@ class Wire:
     def lose(self, error: Exception | None = None) -> None:
         """Give up what is queued: every callback gets an error, in order, as a tick."""
         self.lost = True
-        callbacks = self._in_flight + self._callbacks
-        self._in_flight, self._callbacks, self._queue = [], [], []
         self.unflushed = 0
-        self._fail(callbacks, error or StreamDestroyedError("write"))
+        if self._queue:
+            self._queue = []
+        if self._in_flight or self._callbacks:
+            callbacks = self._in_flight + self._callbacks
+            self._in_flight, self._callbacks = [], []
+            self._fail(callbacks, error or StreamDestroyedError("write"))
         self.owner = None  # no cycle: a lost connection goes without the collector
 
     def _fail(self, callbacks: list[FlushCallback], error: Exception) -> None:

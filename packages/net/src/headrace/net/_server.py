@@ -170,7 +170,8 @@ class Server(ServerBase):
             self._reads_to_skip -= 1
             transport.watch_first()
         elif transport.read_first():
-            self._early_reads = 0
+            if self._early_reads:
+                self._early_reads = 0
         else:
             self._early_reads += 1
             self._reads_to_skip = min(self._early_reads, MAX_READS_SKIPPED)
@@ -191,8 +192,12 @@ class Server(ServerBase):
 
     def _connection_accepted(self, connection: Socket) -> None:
         """Tell the listeners of a new connection, then begin to read it."""
-        self.emit("connection", connection)
-        connection._start_reading()
+        try:
+            self.emit("connection", connection)
+        except Exception as error:  # a listener may have given it another owner
+            connection.loop().report(error, self, connection._owner)
+        if connection._receiver is None:  # else it reads already
+            connection._start_reading()
 
     def _connection_secured(self, connection: Socket) -> None:
         """React to the end of a connection's TLS handshake."""

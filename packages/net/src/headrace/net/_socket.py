@@ -51,7 +51,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger("headrace.net")
 _connecting: Final = channel("net.client.socket")  # for diagnostics
 
+# Members of an Enum are slow to look up on the hot path (Python 3.11).
 _OPEN: Final = Link.OPEN
+_CLOSED: Final = Link.CLOSED
+_DESTROY: Final = LinkMove.DESTROY
+_CLOSE: Final = LinkMove.CLOSE
 
 
 class Socket(SocketBytes):
@@ -298,14 +302,19 @@ class Socket(SocketBytes):
     def _destroy(
         self, error: BaseException | None, callback: Callable[..., None]
     ) -> None:
-        self._link = advance(LINK, self._link, LinkMove.DESTROY)
-        self._stop_idle_timer()
+        self._link = LINK[self._link, _DESTROY]
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
         if self._dial is not None:
             self._dial.abort()
             self._dial = None
         self._transport.abort()
         self._count()
         told = self._tell_of_loss(error)
+        if error is None:
+            callback(None)
+            return
         # Emitting it to nobody would report an error as unheard that somebody has.
         callback(None if told and "error" not in self._listeners else error)
 
@@ -328,16 +337,17 @@ class Socket(SocketBytes):
         return True
 
     def _emit_close(self) -> None:
-        self._link = advance(LINK, self._link, LinkMove.CLOSE)
+        self._link = LINK[self._link, _CLOSE]
         waiter, server = self._closed_waiter, self._server
         try:
-            self.emit("close")  # a listener may connect again
+            if self._listeners:
+                self.emit("close")  # a listener may connect again
         finally:
             if waiter is not None:
                 waiter.set()
             if server is not None:
                 server._connection_closed(self)
-            if self._link is Link.CLOSED:
+            if self._link is _CLOSED:
                 # No cycles: a closed socket goes without the garbage collector.
                 self._owner = self._server = None
 

@@ -104,8 +104,8 @@ class SocketBase(SocketEvents):
 
     def _count(self) -> None:
         """Hold the loop exactly while the socket is alive and referenced."""
-        counts = self._referenced and self._link in _ALIVE
-        if counts != self._counted:
+        counts = self._link in _ALIVE and self._referenced
+        if counts is not self._counted:
             self._counted = counts
             if counts:
                 self.loop().hold()
@@ -129,10 +129,14 @@ class SocketBase(SocketEvents):
 
         Source: spec H-145.
         """
-        self._timeout = check_duration("timeout", timeout)
+        seconds = check_duration("timeout", timeout)
         check_callback(callback)
-        self._stop_idle_timer()
-        if not self.destroyed:
+        self._timeout = seconds
+        if self._idle is not None:
+            self._stop_idle_timer()
+        if self._link is _OPEN:
+            self._use_timeout(seconds)
+        elif not self.destroyed:
             self._start_idle_timer()
         if callback is not None:
             if self._timeout:
@@ -145,6 +149,13 @@ class SocketBase(SocketEvents):
     def timeout(self) -> float | None:
         """The idle time after which ``timeout`` is emitted; None when off."""
         return self._timeout or None
+
+    def _use_timeout(self, seconds: float) -> None:
+        """Start the idle timer of an open socket that has none."""
+        self._timeout = seconds
+        if seconds:
+            idle = IdleTimer(self.loop(), seconds, self)
+            self._idle = self._transport.idle = idle
 
     def _start_idle_timer(self) -> None:
         if not self._timeout:

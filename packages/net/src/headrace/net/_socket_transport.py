@@ -23,7 +23,7 @@ from headrace.net._errors import SocketError
 from headrace.net._send_queue import MAX_PIECES, Chunk, SendQueue
 from headrace.net._state import SENDING, Sending, SendingMove, advance
 from headrace.net._transport import Holder, OnData, Transport
-from headrace.net._unwatched import is_libuv
+from headrace.net._unwatched import stands_on_libuv
 
 #: One receive buffer serves all connections of a loop: a callback copies what it keeps.
 #: benchmarks/net/bench_receive_buffer.py compares sizes.
@@ -41,16 +41,14 @@ _HAS_SENDMSG: Final = hasattr(socket.socket, "sendmsg")
 _OPEN: Final = Sending.OPEN
 _CLOSED: Final = Sending.CLOSED
 _CLOSE: Final = SendingMove.CLOSE
-_BUFFER_KEY: Final = "headrace.net receive buffer"
+_SHARED_KEY: Final = "headrace.net receive buffer, and whether the loop is libuv's"
 
 
-def receive_buffer(loop: Loop) -> memoryview:
-    """Return the buffer that all connections of the loop read into."""
-    view: memoryview | None = loop.locals.get(_BUFFER_KEY)
-    if view is None:
-        view = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
-        loop.locals[_BUFFER_KEY] = view
-    return view
+def _share(loop: Loop) -> tuple[memoryview, bool]:
+    """Make the buffer that all connections of the loop read into."""
+    view = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
+    shared = loop.locals[_SHARED_KEY] = view, stands_on_libuv()
+    return shared
 
 
 class SocketTransport(Transport):
@@ -91,18 +89,23 @@ class SocketTransport(Transport):
         remote: object = None,
         is_fresh: bool = False,
     ) -> None:
-        super().__init__(loop, holder, on_data)
+        self.loop = loop
+        self.holder = holder
+        self.on_data = on_data
+        self.bytes_read = self.bytes_written = 0
+        self.idle = None
         self._socket = sock
-        self._buffer = receive_buffer(loop)
         self._limit = 0
         # Reading is wanted or not; the loop watches or not. They differ for at most one
         # event, so that a short pause costs no system call.
-        self._wanted = False
-        self._watched = False
+        self._wanted = self._watched = False
         self._fresh = is_fresh
         self._read_ended = False
         self._reset: Exception | None = None  # found while there were bytes to read
-        self._libuv = is_libuv(loop)
+        try:
+            self._buffer, self._libuv = loop.locals[_SHARED_KEY]
+        except KeyError:
+            self._buffer, self._libuv = _share(loop)
         self._sending = _OPEN
         self._queue: SendQueue | None = None
         self._failure: Exception | None = None
@@ -313,11 +316,13 @@ class SocketTransport(Transport):
     def abort(self) -> None:
         if self._sending is _CLOSED:
             return
-        self._unwatch_readable()
+        if self._watched:
+            self._unwatch_readable()
         if self._queue is not None:
             self._queue = None
             self.loop.unwatch_writable(self._socket)
-        self._sending = advance(SENDING, self._sending, _CLOSE)
+        self._wanted = False
+        self._sending = SENDING[self._sending, _CLOSE]
         self.loop.detach(self)
         self._socket.close()
         self.let_go()

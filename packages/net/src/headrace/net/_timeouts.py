@@ -13,7 +13,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from headrace.events.loop import Loop, Timer
+    from headrace.events.loop import Loop
 
 _KEY: Final = "headrace.net idle timers"
 
@@ -36,61 +36,65 @@ class IdleTimer:
     __slots__ = ("_clock", "idler", "last", "line", "waits")
 
     def __init__(self, loop: "Loop", seconds: float, idler: Idler) -> None:
-        self._clock = loop.time
+        self._clock = clock = loop.time
         self.idler: Idler | None = idler
-        self.line = line = _line(loop, seconds)
+        try:
+            line: _Line = loop.locals[_KEY][seconds]
+        except KeyError:
+            line = _new_line(loop, seconds)
+        self.line = line
         #: When there was activity last.
-        self.last = loop.time()
+        self.last = line.waiting[self] = clock()
         #: Whether it is in the line, or in its heap.
         self.waits = True
-        line.add(self)
+        if line.is_idle:
+            line.start()
 
     def touch(self) -> None:
         """Note activity: the while begins anew."""
         self.last = self._clock()
         if not self.waits:
             self.waits = True
-            self.line.add(self)
+            self.line.waiting[self] = self.last
+            if self.line.is_idle:
+                self.line.start()
 
     def cancel(self) -> None:
         """Stop; a cancelled timer must not be touched again."""
         self.idler = None
-        self.line.remove(self)
+        # One in the heap stays there until it comes up.
+        self.line.waiting.pop(self, None)
 
 
 class _Line:
     """All idle timers of a loop with the same time."""
 
-    __slots__ = ("_armed", "_loop", "_numbers", "_revived", "_seconds", "_waiting")
+    __slots__ = ("_loop", "_numbers", "_revived", "_seconds", "is_idle", "waiting")
 
     def __init__(self, loop: "Loop", seconds: float) -> None:
         self._loop = loop
         self._seconds = seconds
-        self._waiting: dict[IdleTimer, float] = {}  # and since when
+        self.waiting: dict[IdleTimer, float] = {}  # and since when
         self._revived: list[tuple[float, int, IdleTimer]] = []  # a heap, by deadline
         self._numbers = count()
-        self._armed: Timer | None = None
+        self.is_idle = True  # no timer of the loop is set
 
-    def add(self, timer: IdleTimer) -> None:
-        self._waiting[timer] = timer.last
-        if self._armed is None:
-            self._arm(self._seconds)
-
-    def remove(self, timer: IdleTimer) -> None:
-        # One in the heap stays there until it comes up.
-        self._waiting.pop(timer, None)
+    def start(self) -> None:
+        """Wait for the first one."""
+        self._arm(self._seconds)
 
     def _arm(self, delay: float) -> None:
+        self.is_idle = False
         loop = self._loop
         # Nobody's: else it would keep alive whoever happens to be served now.
         owner, loop.owner = loop.owner, None
-        self._armed = timer = loop.call_later(delay, self._look)
+        timer = loop.call_later(delay, self._look)
         loop.owner = owner
         timer.unref()  # a socket counts for run(), its timer never does (H-145)
 
     def _look(self) -> None:
         """Call back one that is due; what is due as well gets its own turn (H-008)."""
-        self._armed = None
+        self.is_idle = True
         now = self._loop.time()
         expired = self._next_due(now)
         delay = self._earliest() - now
@@ -103,7 +107,7 @@ class _Line:
             expired.idler.idled()
 
     def _next_due(self, now: float) -> IdleTimer | None:
-        seconds, waiting, revived = self._seconds, self._waiting, self._revived
+        seconds, waiting, revived = self._seconds, self.waiting, self._revived
         while self._earliest() <= now:
             if revived and revived[0][0] <= now:
                 timer = heapq.heappop(revived)[2]
@@ -120,17 +124,13 @@ class _Line:
 
     def _earliest(self) -> float:
         first = inf
-        for since in self._waiting.values():
+        for since in self.waiting.values():
             first = since + self._seconds
             break
         return min(first, self._revived[0][0]) if self._revived else first
 
 
-def _line(loop: "Loop", seconds: float) -> _Line:
-    lines: dict[float, _Line] | None = loop.locals.get(_KEY)
-    if lines is None:
-        lines = loop.locals[_KEY] = {}
-    line = lines.get(seconds)
-    if line is None:
-        line = lines[seconds] = _Line(loop, seconds)
+def _new_line(loop: "Loop", seconds: float) -> _Line:
+    line = _Line(loop, seconds)
+    loop.locals.setdefault(_KEY, {})[seconds] = line
     return line

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from headrace.events.loop import Loop, Task
     from headrace.net._connect import Dial
 
-_LIBUV_KEY: Final = "headrace.net stands on libuv"
 _KEY: Final = "headrace.net can watch sockets"
 
 
@@ -48,12 +47,9 @@ def _try_to_watch(loop: "Loop") -> bool:
         return True
 
 
-def is_libuv(loop: "Loop") -> bool:
-    """Return whether the loop stands on libuv, as uvloop does."""
-    known: bool | None = loop.locals.get(_LIBUV_KEY)
-    if known is None:
-        known = loop.locals[_LIBUV_KEY] = _native_package() in ("uvloop", "winloop")
-    return known
+def stands_on_libuv() -> bool:
+    """Return whether the running loop is one of libuv's, such as uvloop."""
+    return _native_package() in ("uvloop", "winloop")
 
 
 def _native_package() -> str | None:

@@ -45,7 +45,8 @@ def destroy(stream: "Stream", error: BaseException | None) -> None:
     if stream._errored is None:
         stream._errored = error
     stream._life = life = LIFE[before, _DESTROY]
-    stream._drop_buffers()
+    if stream._readable_state is not None or stream._writable_state is not None:
+        stream._drop_buffers()
     if life is _DESTROYING:
         # The error of a stream that has failed was emitted before.
         _run_destroy(stream, quiet=before is _FAILED)
