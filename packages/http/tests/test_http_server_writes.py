@@ -342,6 +342,29 @@ async def test_no_drain_follows_the_end() -> None:
     assert seen == ["finish"]
 
 
+async def test_a_socket_counts_what_waits() -> None:
+    """bytes_written has what was written in this turn, head and frames too (H-137)."""
+    counts: list[int] = []
+
+    def listener(request: Request, response: Response) -> None:
+        socket = request.socket
+        assert socket is not None
+        response.send_date = False
+        response.write("x" * 100)
+        counts.append(socket.bytes_written)
+        response.write(b"y" * 100_000)
+        counts.append(socket.bytes_written)
+        response.on("finish", lambda: counts.append(socket.bytes_written))
+        response.end()
+        counts.append(socket.bytes_written)
+
+    async with served(listener) as (_, client):
+        await client.send(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        received = await client.read_all()
+    first = received.index(b"x" * 100) + 102
+    assert counts == [first, len(received) - 5, len(received), len(received)]
+
+
 # State -------------------------------------------------------------------------------
 
 

@@ -415,7 +415,9 @@ class ServerResponse(ResponseEvents):
         if self._expects_continue:
             return False  # whether the body will be sent cannot be known
         # An HTTP/1.0 peer needs to know beforehand where the body ends.
-        return "content-length" in self._fields or self._framing is _CHUNKED
+        return "content-length" in self._fields or (
+            self._framing is _CHUNKED and self._peer_takes_chunks()
+        )
 
     def _give_up_persistence(self) -> None:
         self._keep = False

@@ -106,6 +106,11 @@ class Wire:
             self._flush_due = TICK
             self.loop.next_tick_for(self.owner, self._flush)
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that were put and are not with the socket yet."""
+        return sum(map(len, self._queue))
+
     def flush_now(self) -> None:
         """Hand what is queued to the socket without waiting for the turn's end."""
         if self._queue and not self._blocked:

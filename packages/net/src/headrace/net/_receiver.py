@@ -8,6 +8,9 @@ class Receiver(Protocol):
 
     Given to `Socket.consume`. Each method runs on behalf of the socket's owner; what it
     raises is reported and changes nothing else.
+
+    It may have an attribute `unsent`: bytes that it has been given to write and has not
+    sent yet. They count as written (H-137).
     """
 
     def data_received(self, data: memoryview) -> None:

@@ -256,7 +256,8 @@ class SocketBase(SocketEvents):
     @property
     def bytes_written(self) -> int:
         """Bytes written on the present, or the last, connection, sent or waiting."""
-        return self._transport.bytes_written + self._unwritten()
+        unsent: int = getattr(self._receiver, "unsent", 0)
+        return self._transport.bytes_written + self._unwritten() + unsent
 
     def _unwritten(self) -> int:
         """Bytes in the Writable that the transport has not been given."""
