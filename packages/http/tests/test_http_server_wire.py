@@ -120,8 +120,11 @@ async def test_the_framing_of_a_response(
     asked: str, way: Callable[[Response], None], answer: str, kept: bool
 ) -> None:
     """The first rule that fits decides, and whether it persists (H-120, H-124)."""
-    told = {length: "Content-Length: 3\r\n", chunked: "Transfer-Encoding: chunked\r\n"}
-    head = f"HTTP/1.1 200 OK\r\n{told.get(way, '')}Date\r\n"
+    told = {
+        "length": "Content-Length: 3\r\n",
+        "chunked": "Transfer-Encoding: chunked\r\n",
+    }
+    head = f"HTTP/1.1 200 OK\r\n{told.get(way.__name__, '')}Date\r\n"
     listened = await sent(lambda request, response: way(response), asked)
     assert listened == (head + answer, kept)
 
