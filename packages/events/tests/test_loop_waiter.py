@@ -107,3 +107,26 @@ async def test_loop_waiter_nobody_waited_for_is_silent() -> None:
     del waiter
     gc.collect()
     await native_checkpoint()
+
+
+async def test_loop_waiter_may_be_set_by_a_tick_before_its_task_sleeps() -> None:
+    """Ticks run between a task's step and its sleep, and may cancel it, too.
+
+    On trio the runtime takes the task off only behind those ticks, when it is awake
+    again: the wait has its value, and the next one is cancelled. On asyncio the first
+    one is.
+    """
+    waiter: Waiter[str] = Waiter()
+    seen: list[str] = []
+
+    async def wait() -> None:
+        loop.next_tick(waiter.set, "value")
+        loop.next_tick(task.cancel)
+        seen.append(await waiter.wait())
+        await anyio.sleep_forever()
+
+    task = loop.spawn(wait())
+    await task.wait()
+    assert seen in (["value"], [])
+    assert task.done
+    await native_checkpoint()

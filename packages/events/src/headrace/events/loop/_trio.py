@@ -237,6 +237,10 @@ class TrioLoop(Loop):
         parked.append(task)
 
         def abort(_: object) -> Abort:
+            # Woken already, perhaps by a tick that ran before trio took the task off:
+            # it goes on, and its cancellation comes with the next `await`.
+            if task not in parked:
+                return Abort.FAILED
             parked.remove(task)
             return Abort.SUCCEEDED
 
