@@ -83,3 +83,46 @@ def test_one_hook_alone_is_enough() -> None:
     emitter = Below().on("e", noop)
     assert emitter.added == "e"
     assert emitter.off("e", noop).event_names() == []
+
+
+def test_a_class_can_say_which_events_its_hooks_hear() -> None:
+    """Other events cost it nothing; a class below it inherits both."""
+
+    class Choosy(Watched):
+        _observed_events = frozenset(("e",))
+
+        def _listener_added(self, event: Hashable) -> None:
+            super()._listener_added(event)
+
+    class Below(Choosy):
+        pass
+
+    for emitter in (Choosy(), Below()):
+        emitter.on("e", noop).on("f", noop).once("f", noop).off("f", noop)
+        emitter.remove_all_listeners()
+        assert emitter.changes == [("added", "e", 1), ("removed", "e", 0)]
+
+
+def test_a_class_that_replaces_a_hook_hears_of_all_again() -> None:
+    """The names belong to the hooks beside them, wherever these come from."""
+
+    class Choosy(EventEmitter):
+        _observed_events = frozenset(("e",))
+
+        def _listener_added(self, event: Hashable) -> None:
+            """Hear of e."""
+
+    class Mixin:
+        heard: Hashable = None
+
+        def _listener_added(self, event: Hashable) -> None:
+            self.heard = event
+
+    class Replaced(Mixin, Choosy):
+        pass
+
+    class Unchanged(Choosy, Mixin):
+        pass
+
+    assert Replaced().on("f", noop).heard == "f"
+    assert Unchanged().on("f", noop).heard is None

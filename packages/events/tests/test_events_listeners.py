@@ -233,11 +233,30 @@ def test_a_constructor_that_raises_leaves_nothing_behind() -> None:
     assert EventEmitter.default_max_listeners == 10
 
 
-def test_a_subclass_with_slots_has_no_dict() -> None:
-    """The emitter adds slots only, so a subclass decides about `__dict__` (N-013)."""
+def test_a_subclass_need_not_call_the_constructor() -> None:
+    """An emitter is one as soon as it is made, with slots of its own or not (N-013)."""
 
-    class Small(EventEmitter):
+    class Forgetful(EventEmitter):
         __slots__ = ("size",)
 
-    assert not hasattr(Small(), "__dict__")
-    assert not hasattr(EventEmitter(), "__dict__")
+        def __init__(self) -> None:
+            self.on("e", noop)
+            self.size = 1
+
+    one, other = Forgetful(), Forgetful().on("f", noop)
+    assert (one.event_names(), other.event_names()) == (["e"], ["e", "f"])
+    assert EventEmitter().event_names() == []
+
+
+def test_the_constructor_leads_on_to_other_bases() -> None:
+    """An emitter does not end the chain of cooperating constructors (N-013)."""
+
+    class Named:
+        def __init__(self) -> None:
+            self.name = "named"
+
+    class Both(EventEmitter, Named):
+        def __init__(self) -> None:
+            super().__init__()
+
+    assert Both().on("e", noop).name == "named"

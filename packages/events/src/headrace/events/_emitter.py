@@ -35,11 +35,12 @@ Listener: TypeAlias = Callable[..., object]
 _L = TypeVar("_L", bound=Listener)
 _Table: TypeAlias = dict[Hashable, tuple[Listener, ...]]
 
-# Shared by all emitters without listeners, so that constructing one allocates no table.
-# Never written to: the first listener replaces it.
+# The table of all emitters without listeners, so that making one costs nothing. Never
+# written to: the first listener replaces it.
 _NO_LISTENERS: Final[_Table] = {}
 # The default of `listener`: an explicit None is an error, not a decorator.
 _NOT_GIVEN: Final = object()
+_HOOKS: Final = frozenset(("_listener_added", "_listener_removed"))
 _PACKAGE: Final = str(Path(__file__).parent)
 
 
@@ -50,11 +51,12 @@ class EventEmitter:
     of `emit`, its return value is ignored. Only a coroutine, what an ``async def``
     listener returns, is run on the loop of that `emit`.
 
-    A subclass calls ``super().__init__()`` first. It may define
+    A subclass may define
 
     - ``__rejection__(error, event, *args)``: gets the exceptions of async listeners
       instead of ``error``;
-    - ``_listener_added(event)`` and ``_listener_removed(event)``: see there;
+    - ``_listener_added(event)`` and ``_listener_removed(event)``, and
+      ``_observed_events``: see there;
     - ``_owner``: who answers for the tasks of async listeners.
 
     Attributes:
@@ -70,25 +72,28 @@ class EventEmitter:
     Source: H-149 to H-154.
     """
 
-    __slots__ = ("__weakref__", "_emitter_settings", "_listeners")
-
     default_max_listeners: ClassVar[float] = 10
     error_monitor: ClassVar[ErrorMonitor] = error_monitor
 
     _owner: loop.Owner | None = None
-    # Whether the class defines one of the two hooks: one check instead of two calls.
-    _observes_listeners: ClassVar[bool] = False
+    #: Of which events the two hooks hear: names, or True for all. A class that defines
+    #: a hook may say it beside the hook; by default a hook hears of all.
+    _observed_events: ClassVar[frozenset[Hashable] | bool] = False
 
-    def __init__(self) -> None:
-        self._listeners = _NO_LISTENERS
-        self._emitter_settings: _Settings | None = None
+    # Defaults of the class instead of an __init__: with one, Python takes twice as long
+    # to make an emitter.
+    _listeners: _Table = _NO_LISTENERS
+    _emitter_settings: "_Settings | None" = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._observes_listeners = (
-            cls._listener_added is not EventEmitter._listener_added
-            or cls._listener_removed is not EventEmitter._listener_removed
-        )
+        for base in cls.__mro__:
+            defined = base.__dict__.keys()
+            if "_observed_events" in defined:
+                break
+            if not _HOOKS.isdisjoint(defined):
+                cls._observed_events = True
+                break
 
     @property
     def custom(self) -> "EventEmitter":
@@ -196,7 +201,21 @@ class EventEmitter:
         """
         if not callable(listener):
             return _decorator(self.on, event, listener)
-        self._add(event, listener)
+        table = self._listeners
+        try:
+            existing = table.get(event)
+        except TypeError as error:
+            raise InvalidArgTypeError("event", "hashable", event) from error
+        if existing is not None or "new_listener" in table:
+            self._add(event, listener)
+            return self
+        # What `_add` does for most listeners, without a call.
+        if table is _NO_LISTENERS:
+            self._listeners = {event: (listener,)}
+        else:
+            table[event] = (listener,)
+        if (seen := self._observed_events) and (seen is True or event in seen):
+            self._listener_added(event)
         return self
 
     add_listener = on
@@ -255,7 +274,7 @@ class EventEmitter:
             self._listeners = {event: added}
         else:
             table[event] = added
-        if self._observes_listeners:
+        if (seen := self._observed_events) and (seen is True or event in seen):
             self._listener_added(event)
         if existing is not None and (
             len(existing) >= self.default_max_listeners
@@ -324,7 +343,7 @@ class EventEmitter:
             self._listeners[event] = existing[:-1]
         else:
             self._listeners[event] = existing[:index] + existing[index + 1 :]
-        if self._observes_listeners:
+        if (seen := self._observed_events) and (seen is True or event in seen):
             self._listener_removed(event)
         if "remove_listener" in self._listeners:
             self.emit("remove_listener", event, _original(existing[index]))
@@ -356,7 +375,7 @@ class EventEmitter:
                 self.remove_listener(event, listener)
         elif existing:
             del self._listeners[event]
-            if self._observes_listeners:
+            if (seen := self._observed_events) and (seen is True or event in seen):
                 self._listener_removed(event)
 
     # Hooks for subclasses
@@ -364,7 +383,8 @@ class EventEmitter:
     def _listener_added(self, event: Hashable) -> None:
         """React to a new listener of `event`, before `on` or `once` returns.
 
-        Called only if the class defines one of the two hooks.
+        Called only if the class defines one of the two hooks, and for the events in
+        `_observed_events`.
         """
 
     def _listener_removed(self, event: Hashable) -> None:

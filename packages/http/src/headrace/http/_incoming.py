@@ -7,7 +7,7 @@ from email.message import Message
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from headrace.events import EventEmitter, specialized
+from headrace.events import specialized
 from headrace.http._checks import check_duration
 from headrace.http._errors import BodyTooLargeError, PeerGoneError
 from headrace.http._message_events import IncomingEvents
@@ -105,7 +105,6 @@ class IncomingMessage(IncomingEvents):
 
     # Without a stream's options: two calls less per message.
     _init_stream = specialized(Stream.__init__)
-    _init_emitter = specialized(EventEmitter.__init__)
 
     def __init__(self, socket: Socket | None, source: BodySource | None = None) -> None:
         self._init_stream()

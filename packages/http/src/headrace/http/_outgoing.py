@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from headrace.events import EventEmitter, specialized
+from headrace.events import specialized
 from headrace.http._checks import check_callback
 from headrace.http._coding import Chunk, to_bytes
 from headrace.http._errors import (
@@ -137,7 +137,6 @@ class OutgoingMessage(HeaderQueue):
 
     # Without a stream's options: two calls less per message.
     _init_stream = specialized(Stream.__init__)
-    _init_emitter = specialized(EventEmitter.__init__)
 
     def __init__(self) -> None:
         self._init_stream()

@@ -470,6 +470,8 @@ class Readable(ReadableEvents):
 
     # What the other rooms call.
 
+    _observed_events = frozenset(("data", "readable"))
+
     def _listener_added(self, event: "Hashable") -> None:
         if event == "data":
             state = self._readable_state or self._make_readable_state()

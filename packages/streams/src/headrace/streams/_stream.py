@@ -43,9 +43,8 @@ class Stream(StreamEvents):
     """
 
     # Two bases with slots of their own cannot be combined, and Duplex is both Readable
-    # and Writable: all slots are here. A dictionary is made for those who use it.
+    # and Writable: all slots are here.
     __slots__ = (
-        "__dict__",
         "_errored",
         "_life",
         "_loop",
@@ -63,11 +62,7 @@ class Stream(StreamEvents):
     _has_readable: ClassVar[bool] = False
     _has_writable: ClassVar[bool] = False
 
-    # For classes with a specialized copy of it.
-    _init_emitter = EventEmitter.__init__
-
     def __init__(self) -> None:
-        self._init_emitter()
         self._life = _OPEN
         self._errored: BaseException | None = None
         self._loop: Loop | None = None
