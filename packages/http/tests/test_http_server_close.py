@@ -194,6 +194,24 @@ async def test_a_handler_without_an_end_does_not_hold_up_the_end() -> None:
     assert ends == ["ended"]
 
 
+async def test_a_handler_whose_client_has_left_does_not_hold_up_the_end() -> None:
+    """Nobody waits for its answer either (X-009)."""
+    started, lost = anyio.Event(), anyio.Event()
+
+    async def listener(request: Request, response: Response) -> None:
+        response.on("close", lost.set)
+        started.set()
+        await anyio.sleep_forever()
+
+    async with http.create_server(listener).listen(0, "127.0.0.1") as server:
+        async with RawClient(server) as client:
+            await client.send(GET)
+            await started.wait()
+            await client.reset()
+        await lost.wait()
+        server.close_all_connections()
+
+
 async def test_work_behind_a_complete_answer_is_not_cancelled() -> None:
     """What a handler does after its answer is its own business (X-009)."""
     answered, goes_on = anyio.Event(), anyio.Event()

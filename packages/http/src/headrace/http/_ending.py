@@ -83,6 +83,7 @@ class EndingConnection(Wire):
         "_timeout_changed",
         "_waiting",
         "deadline",
+        "forsook",
         "net_socket",
         "parser",
         "server",
@@ -103,6 +104,8 @@ class EndingConnection(Wire):
         self._hold = 0
         self._peer_ended = False
         self._farewell: bytes | None = None  # a last reply without a request
+        #: The client has left before it had all its answers.
+        self.forsook = False
         self._insists = False  # it goes out behind a ``Connection: close``, too
         # Of the exchanges: the oldest unfinished one is in front.
         self._exchanges: deque[ServerResponse] = deque()
@@ -287,6 +290,7 @@ class EndingConnection(Wire):
         self.deadline = inf
         self.server.forget(self)
         exchanges = tuple(self._exchanges)
+        self.forsook = bool(exchanges)
         self._exchanges.clear()
         self._receiving = None
         self.lose(error)

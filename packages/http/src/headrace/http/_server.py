@@ -272,12 +272,11 @@ class Server(ServerEvents):
     def close_all_connections(self) -> None:
         """Destroy every HTTP connection, upgraded ones excepted (X-009).
 
-        Async listeners that have not completed their response are cancelled: nobody
-        waits for it any more.
+        Async listeners that have not completed their response are cancelled, also those
+        whose client has left before: nobody waits for it any more.
         """
-        connections = list(self._http_connections)
-        self._keeper.cancel_for([item for item in connections if not item.idle])
-        for connection in connections:
+        self._keeper.cancel_for(_owes_an_answer)
+        for connection in list(self._http_connections):
             connection.destroy()
 
     def _destroy_connections(self) -> None:
@@ -294,6 +293,12 @@ class Server(ServerEvents):
         if callback is not None:
             self.on("timeout", callback)
         return self
+
+
+def _owes_an_answer(owner: Owner) -> bool:
+    if not isinstance(owner, ServerConnection):
+        return False
+    return owner.forsook if owner.lost else not owner.idle
 
 
 @overload

@@ -1,6 +1,6 @@
 """The coroutines of async listeners, kept by the server or socket they belong to."""
 
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from headrace.events.loop import Loop, Owner, Task
@@ -31,10 +31,10 @@ class TaskKeeper:
             self._tasks = [task for task in self._tasks if not task.done]
             self._prune_above = max(_PRUNE_ABOVE, 2 * len(self._tasks))
 
-    def cancel_for(self, owners: Collection[Owner]) -> None:
-        """Cancel those that run on behalf of one of these owners."""
+    def cancel_for(self, is_meant: Callable[[Owner], bool]) -> None:
+        """Cancel those that run on behalf of an owner that `is_meant`."""
         for task in self._tasks:
-            if task.owner in owners:
+            if task.owner is not None and is_meant(task.owner):
                 task.cancel()
 
     async def wait(self) -> None:
