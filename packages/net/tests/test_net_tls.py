@@ -149,6 +149,30 @@ async def test_net_tls_pause_holds_the_sender_up() -> None:
         assert len(await read_all(accepted.resume())) == 300 * 65536
 
 
+async def test_net_tls_answers_for_a_peer_that_does_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Key updates ask for answers: what waits of them is bounded (design 9)."""
+    monkeypatch.setattr("headrace.net._tls._ANSWERS_BYTES", 100)
+    async with secured() as (client, accepted):
+        errors = record(accepted, "error")
+        accepted.resume()
+        client.pause()
+        accepted.write(bytes(32 << 20))  # more than the system takes
+        asked = 0
+        while not errors:
+            # In the place of OpenSSL, which puts its answer there.
+            accepted._transport._outgoing.write(bytes(30))  # type: ignore[attr-defined]
+            asked += 1
+            received = accepted.bytes_read
+            client.write("x")
+            while accepted.bytes_read == received and not errors:
+                await checkpoint()
+        await closed(accepted)
+        assert errors[0][1].code == "ERR_TLS_ANSWERS_UNREAD"
+        assert asked == 4
+
+
 async def test_net_tls_writes_before_the_handshake() -> None:
     """What is written and ended early is sent when the connection is secure."""
     server = net.create_tls_server(SERVER, allow_half_open=True)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 RECORD_BYTES: Final = 16384
 #: Records encrypted before the transport below is asked to take them.
 _BATCH_RECORDS: Final = 8
+#: Answers to key updates that may wait for a peer that does not read: some 2,000.
+_ANSWERS_BYTES: Final = 64 * 1024
 #: One read of the transport below, decrypted, and what was left of a record before it.
 _PLAIN_BYTES: Final = 160 * 1024
 _PLAIN_KEY: Final = "headrace.net TLS buffer"
@@ -84,6 +86,7 @@ class TLSTransport(Transport):
         "_limit",
         "_on_established",
         "_outgoing",
+        "_owed",
         "_plain",
         "_queue",
         "_read_ended",
@@ -128,6 +131,7 @@ class TLSTransport(Transport):
         self._below_full = False  # the transport below has to flush first
         self._flush_owed = False  # to the holder
         self._end_wanted = False
+        self._owed = 0  # bytes of OpenSSL's own that wait behind what is not sent
         self._timer: Timer | None = None
 
     @property
@@ -223,10 +227,24 @@ class TLSTransport(Transport):
             if self._state is _CLOSED:
                 return
         if self._outgoing.pending:  # the answer to a key update, say
+            if self._below_full and self._owes_too_much(self._outgoing.pending):
+                return
             self._send_encrypted()
             self._go_on()
         if size or self._read_ended:
             self._deliver(self._plain[:size])
+
+    def _owes_too_much(self, size: int) -> bool:
+        """Count answers of OpenSSL that wait behind a peer that takes nothing.
+
+        Such a peer could ask for them for ever. Not to read on would be no way out: a
+        peer may rightly send all it has before it reads.
+        """
+        self._owed += size
+        if self._owed <= _ANSWERS_BYTES:
+            return False
+        self._lose(TLSError("the peer takes no answers", "ERR_TLS_ANSWERS_UNREAD"))
+        return True
 
     def _decrypt(self, size: int) -> int:
         """Add what has become readable to the plain bytes; return their number."""
@@ -352,6 +370,7 @@ class TLSTransport(Transport):
 
     def _transport_flushed(self) -> None:
         self._below_full = False
+        self._owed = 0
         self._go_on()
 
     def _go_on(self) -> None:
