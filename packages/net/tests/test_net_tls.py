@@ -556,3 +556,81 @@ def test_net_tls_encrypted_keys() -> None:
             net.create_tls_server(
                 {"cert": CHAIN, "key": locked, "passphrase": passphrase}
             )
+
+
+async def test_net_tls_notify_close() -> None:
+    """The peer sees a proper end although the socket is destroyed (RFC 8446 6.1)."""
+    async with secured() as (client, accepted):
+        accepted.write("all")
+        await once(client, "data")
+        accepted.notify_close()
+        accepted.destroy()
+        await once(client.resume(), "end")
+        assert client.ended_cleanly
+        accepted.notify_close()  # harmless when closed
+    net.TLSSocket().notify_close()  # and before there is a connection
+
+
+async def test_net_tls_session_and_context_before_the_handshake() -> None:
+    """There is no session yet; the context is that of the options."""
+    context = net.create_secure_context(ca=CA)
+    early = net.TLSSocket(ssl_context=context)
+    assert (early.get_session(), early.secure_context) == (None, None)
+    server = net.create_tls_server(SERVER, lambda accepted: accepted.end("x"))
+    async with server.listen(0, "127.0.0.1"):
+        early.connect(port_of(server), "127.0.0.1")
+        assert early.get_session() is None
+        assert early.secure_context is context
+        await read_all(await early)
+        assert early.get_session() is not None
+
+
+async def test_net_tls_server_secures_a_given_connection() -> None:
+    """`emit("connection", socket)`: the server need not listen (X-026)."""
+    one, other = socket_pair()
+    server = net.create_tls_server(SERVER)
+    arrival = once(server, "secure_connection")
+    server.emit("connection", other)
+    client = net.connect_tls(socket=one, ca=CA)
+    (accepted,) = await arrival
+    accepted.end("fine")
+    assert await read_all(client) == b"fine"
+    await closed(accepted.resume())
+    assert not server._connections
+
+
+async def test_net_tls_given_connection_that_is_no_tls() -> None:
+    """It is a ``tls_client_error`` like any other (X-026)."""
+    one, other = socket_pair()
+    server = net.create_tls_server(SERVER)
+    failure = once(server, "tls_client_error")
+    server.emit("connection", other)
+    one.on("error", lambda error: None)
+    one.write("GET / HTTP/1.1\r\n\r\n")
+    error, _ = await failure
+    assert error.code == "ERR_SSL_HTTP_REQUEST"
+    await closed(one.resume())
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_net_tls_bug_in_the_listener_of_a_failure(
+    is_async: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged, and the server goes on (H-010)."""
+
+    def bug(error: Exception, victim: net.Socket) -> None:
+        raise ZeroDivisionError
+
+    async def async_bug(error: Exception, victim: net.Socket) -> None:
+        raise ZeroDivisionError
+
+    server = net.create_tls_server(SERVER, lambda accepted: accepted.end("fine"))
+    server.on("tls_client_error", async_bug if is_async else bug)
+    async with server.listen(0, "127.0.0.1"):
+        intruder = net.connect(port_of(server), "127.0.0.1")
+        intruder.on("error", lambda error: None)
+        intruder.write("GET / HTTP/1.1\r\n\r\n")
+        await closed(intruder.resume())
+        good = net.connect_tls(port_of(server), "127.0.0.1", ca=CA)
+        assert await read_all(good) == b"fine"
+    assert [entry.levelname for entry in caplog.records] == ["ERROR"]
