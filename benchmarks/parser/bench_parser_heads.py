@@ -52,6 +52,9 @@ class NoEngine:
         """Is not asked either."""
         raise NotImplementedError
 
+    def renew(self) -> None:
+        """Is not asked either."""
+
 
 def round_of(engine: str, heads: list[memoryview]) -> float:
     """Return the CPU time of a request, over many on one connection."""

@@ -454,6 +454,8 @@ class Run:
         connection = self.connection
         waiting = len(connection._exchanges)
         assert waiting <= LIMITS["max_pipelined_requests"], connection
+        if connection._service is Service.LOST:
+            return  # its parser may be another one's
         told = re.search(r"unparsed=(\d+)", repr(connection.parser))
         held = int(told[1]) if told is not None else 0
         # One read, and a head that is not complete.

@@ -55,6 +55,9 @@ class Engine(Protocol):
     def is_complete(self) -> bool:
         """Tell whether the engine saw the end of a chunked body."""
 
+    def renew(self) -> None:
+        """Forget that a message may have been the last one of its connection."""
+
 
 def disagreement(engine: str, problem: str) -> HTTPParserError:
     """Return the error for a message that an engine does not read as we do."""

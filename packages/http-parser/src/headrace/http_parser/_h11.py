@@ -63,6 +63,9 @@ class H11Engine:
             raise disagreement(self.name, str(error)) from error
         return b"".join(content)
 
+    def renew(self) -> None:
+        """Do nothing: every message has a connection of its own."""
+
     def is_complete(self) -> bool:
         """Tell whether the engine saw the end of a chunked body."""
         return self._complete

@@ -79,6 +79,10 @@ class LlhttpEngine:
         content.clear()
         return joined
 
+    def renew(self) -> None:
+        """Forget that a message may have been the last one of its connection."""
+        self._used = True
+
     def is_complete(self) -> bool:
         """Tell whether the engine saw the end of a chunked body."""
         return not self._end_due

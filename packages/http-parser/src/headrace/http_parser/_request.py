@@ -49,6 +49,8 @@ _BLANK_LINES: Final = re.compile(rb"(?:\r\n)*+")
 
 
 # Members of an Enum are slow to look up on the hot path (Python 3.11).
+_HEAD: Final = State.HEAD
+_BETWEEN_MESSAGES: Final = (State.HEAD, State.CLOSED)
 _AGAIN: Final = Move.AGAIN
 _CLOSE: Final = Move.CLOSE
 _CHUNK: Final = Move.CHUNK
@@ -143,6 +145,25 @@ class RequestParser(MessageParser[RequestHead]):
         # Per message.
         self._blank_bytes = 0  # of blank lines before it
         self._undecided: tuple[RequestHead, Move] | None = None
+
+    def renew(self) -> bool:
+        """Get ready for another connection, if the last one ended between messages.
+
+        Nothing of it is left but what equal field sections say.
+
+        Returns:
+            Whether the parser is as good as a new one. If not, drop it.
+        """
+        if self._error is not None or self._state not in _BETWEEN_MESSAGES:
+            return False
+        self._state = _HEAD
+        self.buffer = b""
+        self._position = self._head_end = self._left = self._blank_bytes = 0
+        self._finished = False
+        self._section.forget()
+        self._after = _CLOSE
+        self._engine.renew()
+        return True
 
     def accept_upgrade(self) -> None:
         """Leave HTTP after this request.

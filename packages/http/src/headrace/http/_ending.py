@@ -97,8 +97,9 @@ class EndingConnection(Wire):
         # Of the connection.
         self.server = server
         self.net_socket = net_socket
-        self.parser: RequestParser = server.make_parser()
         self._terms = terms = server.terms or server.make_terms()
+        parsers = terms.parsers
+        self.parser: RequestParser = parsers.pop() if parsers else server.make_parser()
         self._service = _SERVING
         self._requests = 0
         self._hold = 0
@@ -296,6 +297,8 @@ class EndingConnection(Wire):
         self.lose(error)
         for response in exchanges:
             response._lose(error)
+        self._terms.keep_parser(self.parser)
+        del self.parser  # it may be another connection's by now
         told = error if was_serving else None
         if exchanges or told is not None or self._switch is not None:
             self.loop.next_tick_for(self, self._tell_of_loss, exchanges, told)

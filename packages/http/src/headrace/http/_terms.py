@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headrace.http._server_response import KEEP_ALIVE_LINE
 
 if TYPE_CHECKING:
     from headrace.http._server import Server
+    from headrace.http_parser import RequestParser
+
+#: As many connections as come and go between two turns of a busy server.
+MAX_PARSERS: Final = 64
 
 
 class Terms:
@@ -18,6 +22,7 @@ class Terms:
         has_message_options: Requests and responses have to be told something.
         idle_promise: The header lines that promise a next request a place.
         usual_promise: The same, or None if the number of requests is limited.
+        parsers: Those of ended connections, for new ones.
         idle_time: Seconds that a connection may rest between requests; 0: any time.
         head_time: Seconds that a head may take.
         request_time: Seconds that a whole request may take.
@@ -28,6 +33,7 @@ class Terms:
         "head_time",
         "idle_promise",
         "idle_time",
+        "parsers",
         "request_time",
         "usual_promise",
     )
@@ -42,6 +48,7 @@ class Terms:
         self.idle_promise = _keep_alive_lines(server)
         is_limited = bool(server.max_requests_per_socket)
         self.usual_promise = None if is_limited else self.idle_promise
+        self.parsers: list[RequestParser] = []
         self.idle_time = 0.0
         if server.keep_alive_timeout:
             self.idle_time = (
@@ -49,6 +56,11 @@ class Terms:
             )
         self.request_time = server.request_timeout or inf
         self.head_time = min(server.headers_timeout or inf, self.request_time)
+
+    def keep_parser(self, parser: RequestParser) -> None:
+        """Keep the parser of an ended connection, if it can be used again."""
+        if len(self.parsers) < MAX_PARSERS and parser.renew():
+            self.parsers.append(parser)
 
 
 def _keep_alive_lines(server: Server) -> str:
