@@ -139,6 +139,27 @@ async def test_requests_share_a_connection_if_all_of_tls_is_equal() -> None:
         assert not any(key[40:60] in name for name in names)
 
 
+@pytest.mark.parametrize("ca", [{CA}, iter([CA]), bytearray(CA)])
+async def test_options_that_could_be_taken_for_others(ca: Any) -> None:
+    """What is only known by its identity names no connection (H-096)."""
+    async with https.Agent() as agent:
+        with pytest.raises(TypeError, match="ca must be"):
+            await https.get("https://h.invalid/", agent=agent, ca=ca)
+        assert agent.total_socket_count == 0
+
+
+async def test_a_session_is_of_one_context() -> None:
+    """It is not tried with another one, which `ssl` would refuse (X-071)."""
+    async with serving() as (url, _), https.Agent() as agent:
+        for _ in range(2):
+            context = net.create_secure_context(ca=CA)
+            for _ in range(2):
+                answer = await text(url, agent=agent, ssl_context=context)
+                assert answer == "None False"
+            agent._contexts.clear()  # as if a hundred others had come
+            assert await text(url, agent=agent, ca=CA) == "None False"
+
+
 async def test_a_session_is_resumed() -> None:
     """The next connection to the same server need not begin anew (X-071)."""
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections import OrderedDict
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from headrace.http import Agent as PlainAgent
-from headrace.http._errors import ProxyError
+from headrace.http._errors import InvalidArgTypeError, ProxyError
 from headrace.http._request_options import host_field
 from headrace.https._request import ClientRequest
 from headrace.net import TLSSocket, connect_tls, create_secure_context
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Coroutine, Mapping, Set
     from typing import Unpack
 
@@ -226,7 +226,11 @@ class _ProxyAgent(PlainAgent):
 
 
 def digest_of(options: Mapping[str, Any]) -> str:
-    """Return a short name for what a context is made of; empty for the default."""
+    """Return a short name for what a context is made of; empty for the default.
+
+    Raises:
+        InvalidArgTypeError: If a value is none that could be told from another one.
+    """
     digest = sha256()
     found = False
     for name in _CONTEXT_NAMES:
@@ -236,15 +240,18 @@ def digest_of(options: Mapping[str, Any]) -> str:
         found = True
         digest.update(f"\n{name}\n".encode())
         for item in value if isinstance(value, (list, tuple)) else (value,):
-            digest.update(_identity(item) + b"\0")
+            digest.update(_identity(name, item) + b"\0")
     return digest.hexdigest()[:16] if found else ""
 
 
-def _identity(value: Any) -> bytes:
+def _identity(name: str, value: Any) -> bytes:
     if isinstance(value, bytes):
         return value
     if isinstance(value, (str, os.PathLike)):
         return os.fsencode(value)
     if isinstance(value, bool):
         return str(value).encode()
-    return f"{type(value).__name__} {id(value)}".encode()
+    if isinstance(value, ssl.SSLContext):
+        return str(id(value)).encode()  # it lives while one of its connections does
+    # Another object's identity would pass to the next object in its place.
+    raise InvalidArgTypeError(name, "text, bytes, a path, or a list of these", value)
