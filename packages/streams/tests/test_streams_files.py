@@ -9,6 +9,7 @@ import pytest
 
 from headrace.streams import (
     InvalidArgTypeError,
+    InvalidArgValueError,
     OutOfRangeError,
     Readable,
     consumers,
@@ -219,3 +220,23 @@ async def test_writable_contract_of_files(check: Any, tmp_path: Path) -> None:
         ), lambda: path.read_bytes() if path.exists() else b""
 
     await check(make)
+
+
+def test_wrong_modes_raise_at_once(path: Path) -> None:
+    """A mode for reading, or none at all, would only fail in a thread (H-011)."""
+    for mode in ("rb", "w", "q"):
+        with pytest.raises(InvalidArgValueError, match="mode"):
+            create_write_stream(path, mode=mode)  # type: ignore[arg-type]
+    assert contents(path) == DATA
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+async def test_a_full_disk_fails_the_write_and_the_stream() -> None:
+    """The callback and ``error`` get the OSError with its code; nothing stays open."""
+    stream = create_write_stream("/dev/full")
+    log, told = EventLog(stream, "finish", "error", "close"), list[Any]()
+    stream.write(b"x", told.append)
+    await closed(stream)
+    assert log.names == ["error", "close"]
+    assert told == [stream.errored]
+    assert getattr(told[0], "code", None) == "ENOSPC"

@@ -15,7 +15,7 @@ from headrace.streams import (
     PrematureCloseError,
     Readable,
 )
-from headrace.streams.testing import EventLog
+from headrace.streams.testing import EventLog, closed
 
 
 def source(*chunks: bytes | None, **options: Any) -> Readable:
@@ -96,6 +96,24 @@ async def test_leaving_without_destroying() -> None:
     stream.push(b"b")
     stream.push(None)
     assert [chunk async for chunk in stream] == [b"b"]
+
+
+async def test_one_step_waits_and_then_lets_go() -> None:
+    """`anext(aiter(stream))` gives the next chunk, then it is a loop left early.
+
+    Python does not tell the two apart; an iterator that does not destroy takes one
+    chunk and leaves the rest to others (X-112).
+    """
+    stream = source()
+    loop.call_soon(stream.push, b"late")
+    assert await anext(aiter(stream)) == b"late"
+    assert stream.destroyed
+    stream = source(b"a", object_mode=True)
+    stream.push(b"b")
+    for chunk in (b"a", b"b"):
+        assert await anext(stream.iterator(destroy_on_return=False)) == chunk
+    assert not stream.destroyed
+    assert stream.event_names() == []
 
 
 async def test_cancelling_destroys() -> None:
@@ -299,6 +317,26 @@ async def test_destroying_closes_the_iterator() -> None:
         while not log.names:
             await loop.checkpoint()
     assert steps == ["plain", "later"]
+
+
+async def test_generator_that_fails_while_it_is_closed() -> None:
+    """Its exception is the error of the stream, once, unless that has one (X-113)."""
+
+    async def generate() -> AsyncIterator[bytes]:
+        try:
+            yield b"a"
+            yield b"b"
+        finally:
+            raise KeyError("on closing")
+
+    for reason in (None, OSError("reason")):
+        stream = Readable.from_(generate())
+        log = EventLog(stream, "end", "error", "close")
+        await anext(stream.iterator(destroy_on_return=False))
+        stream.destroy(reason)
+        await closed(stream)
+        assert log.names == ["error", "close"]
+        assert isinstance(stream.errored, KeyError if reason is None else OSError)
 
 
 async def test_generator_is_left_in_the_task_it_was_entered_in() -> None:

@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from anyio import to_thread
 
 from headrace.events import loop
-from headrace.streams._errors import InvalidArgTypeError, OutOfRangeError
+from headrace.streams._errors import (
+    InvalidArgTypeError,
+    InvalidArgValueError,
+    OutOfRangeError,
+)
 from headrace.streams._high_water_mark import check_high_water_mark
 from headrace.streams._readable import Readable
 from headrace.streams._writable import Writable
@@ -31,6 +35,7 @@ __all__ = [
 T = TypeVar("T")
 _Path = str | bytes | os.PathLike[str] | os.PathLike[bytes] | int
 _STDOUT_AND_STDERR: Final = (1, 2)
+_WRITE_MODES: Final = ("wb", "ab", "xb", "r+b")
 
 
 async def _in_thread(syscall: str, path: _Path, call: Callable[[], T]) -> T:
@@ -266,8 +271,11 @@ def create_write_stream(
 
     Raises:
         InvalidArgTypeError: If an argument has a wrong type.
+        InvalidArgValueError: If there is no such `mode`.
         OutOfRangeError: If `start` is negative.
     """
+    if mode not in _WRITE_MODES:
+        raise InvalidArgValueError("mode", f"must be one of {_WRITE_MODES}", mode)
     if start is not None:
         check_high_water_mark(start, "start")
     file = _OpenFile(path, mode, closes=auto_close)

@@ -80,6 +80,7 @@ class _AsyncSource(Readable):
         self._task: Task | None = None
         self._asking = False  # the iterator is at work
         self._room: Waiter[None] | None = None  # while nobody wants more
+        self._close_error: Exception | None = None
 
     def _read(self, size: int) -> None:
         if self._task is None:
@@ -105,7 +106,12 @@ class _AsyncSource(Readable):
         except Exception as error:
             fail(self, error)
         finally:
-            await self._close()
+            try:
+                await self._close()
+            except Exception as error:
+                # `_destroy` waits for this task, and has the stream's own error.
+                self._close_error = error
+                fail(self, error)
 
     async def _wait_for_room(self) -> None:
         self._room = self.loop().waiter()
@@ -137,5 +143,6 @@ class _AsyncSource(Readable):
             elif self._asking:
                 self._task.cancel()
             await self._task.wait()
-        if error is not None:
-            raise error
+        reason = error or self._close_error
+        if reason is not None:
+            raise reason
