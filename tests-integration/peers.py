@@ -4,6 +4,7 @@ import json
 import os
 import select
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -138,6 +139,59 @@ def running(command: Sequence[str], **options: Any) -> Iterator[Program]:
         yield program
     finally:
         program.stop()
+
+
+NGINX_CONFIGURATION: Final = """
+daemon off;
+{user}
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log stderr crit;
+events {{ worker_connections 256; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    {sites}
+}}
+"""
+
+
+@contextmanager
+def running_nginx(folder: Path, sites: str) -> Iterator[str]:
+    """Start nginx, give its URL, and stop it afterwards.
+
+    It inherits a socket that listens already, as it would from its own older self:
+    so its port is free for certain, and it need not be waited for.
+
+    Args:
+        folder: Where it may write.
+        sites: What stands in its `http` block; ``{port}`` and ``{folder}`` are filled
+            in, so other braces are doubled.
+    """
+    # Let the worker be who we are: root's would become somebody who cannot read.
+    user = "user root root;" if os.geteuid() == 0 else ""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        configuration = folder / "nginx.conf"
+        configuration.write_text(
+            NGINX_CONFIGURATION.format(
+                folder=folder, user=user, sites=sites.format(folder=folder, port=port)
+            )
+        )
+        process = subprocess.Popen(
+            [str(NGINX), "-e", "stderr", "-p", str(folder), "-c", str(configuration)],
+            pass_fds=[listening.fileno()],
+            env={"NGINX": f"{listening.fileno()};"},
+        )
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
 
 
 def our_server(

@@ -1,14 +1,11 @@
 """nginx in front of our server and behind our client: the usual neighbour."""
 
-import os
-import socket
-import subprocess
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import anyio
 import pytest
-from peers import NGINX, PATIENCE, needs_nginx
+from peers import needs_nginx, running_nginx
 
 from headrace import http
 from headrace.net.testing import record
@@ -18,44 +15,25 @@ pytestmark = needs_nginx
 
 CONTENT = bytes(range(256)) * 8192  # 2 MiB
 
-CONFIGURATION = """
-daemon off;
-{user}
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log stderr crit;
-events {{ worker_connections 256; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    keepalive_requests 3;
-    upstream ours {{ server unix:{folder}/ours.sock max_fails=0; keepalive 4; }}
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{ root {folder}; }}
-        location = /count {{ return 200 "$connection $connection_requests"; }}
-        location = /slow {{ alias {folder}/small; limit_rate 400k; }}
-        location = /close {{ return 444; }}
-        location /ours/ {{
-            proxy_pass http://ours;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-            proxy_request_buffering off;
-            proxy_buffering off;
-            client_max_body_size 0;
-        }}
+SITES = """
+keepalive_requests 3;
+upstream ours {{ server unix:{folder}/ours.sock max_fails=0; keepalive 4; }}
+server {{
+    listen 127.0.0.1:{port};
+    location / {{ root {folder}; }}
+    location = /count {{ return 200 "$connection $connection_requests"; }}
+    location = /slow {{ alias {folder}/small; limit_rate 400k; }}
+    location = /close {{ return 444; }}
+    location /ours/ {{
+        proxy_pass http://ours;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        proxy_request_buffering off;
+        proxy_buffering off;
+        client_max_body_size 0;
     }}
 }}
 """
-
-
-def user_line() -> str:
-    """Let the worker be who we are: root's would become somebody who cannot read."""
-    return "user root root;" if os.geteuid() == 0 else ""
 
 
 class Nginx(NamedTuple):
@@ -67,28 +45,12 @@ class Nginx(NamedTuple):
 
 @pytest.fixture(scope="module")
 def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
-    """One nginx for all tests of this file.
-
-    It inherits a socket that listens already, as it would from its own older self:
-    so its port is free for certain, and it need not be waited for.
-    """
+    """One nginx for all tests of this file."""
     folder = tmp_path_factory.mktemp("nginx")
     (folder / "large").write_bytes(CONTENT)
     (folder / "small").write_bytes(CONTENT[:200_000])
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-        configuration = folder / "nginx.conf"
-        configuration.write_text(
-            CONFIGURATION.format(folder=folder, port=port, user=user_line())
-        )
-        process = subprocess.Popen(
-            [str(NGINX), "-e", "stderr", "-p", str(folder), "-c", str(configuration)],
-            pass_fds=[listening.fileno()],
-            env={"NGINX": f"{listening.fileno()};"},
-        )
-    yield Nginx(f"http://127.0.0.1:{port}", str(folder / "ours.sock"))
-    process.terminate()
-    process.wait(PATIENCE)
+    with running_nginx(folder, SITES) as base:
+        yield Nginx(base, str(folder / "ours.sock"))
 
 
 async def test_nginx_ends_a_connection_when_it_says_so(nginx: Nginx) -> None:

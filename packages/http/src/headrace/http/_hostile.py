@@ -5,6 +5,7 @@ It is public through `headrace.http.testing`.
 
 from __future__ import annotations
 
+import math
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -85,18 +86,33 @@ class Peer:
             with suppress(BlockingIOError):
                 view = view[self._socket.send(view) :]
 
-    async def forward_to(self, host: str, port: int) -> None:
-        """Pass bytes on to another server and back, until one side closes."""
+    async def forward_to(
+        self, host: str, port: int, *, limit: float = math.inf
+    ) -> None:
+        """Pass bytes on to another server and back, until one side closes.
+
+        Args:
+            host: The other server's address.
+            port: Its port.
+            limit: Bytes to pass back at most; then this returns, in the middle of
+                whatever is going on.
+        """
         async with await anyio.connect_tcp(host, port) as other:
 
             async def back() -> None:
-                async for data in other:
-                    await self.send(data)
+                left = limit
+                with suppress(OSError, anyio.BrokenResourceError):
+                    async for data in other:
+                        passed = data if len(data) <= left else data[: int(left)]
+                        left -= len(data)
+                        await self.send(passed)
+                        if left <= 0:
+                            break
                 group.cancel_scope.cancel()
 
             async with anyio.create_task_group() as group:
                 group.start_soon(back)
-                with suppress(EOFError):
+                with suppress(EOFError, OSError, anyio.BrokenResourceError):
                     while True:
                         await self._receive()
                         await other.send(self._buffer)
