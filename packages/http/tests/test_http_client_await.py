@@ -1,8 +1,6 @@
 """Python's way: awaiting a request, its body, its drain; and cancelling each."""
 
 import gc
-from collections.abc import Callable, Coroutine, Generator
-from itertools import count
 from typing import Any
 
 import anyio
@@ -214,103 +212,7 @@ async def test_a_slow_reader_stops_the_server() -> None:
         response.destroy()
 
 
-# Cancellation
-
-Use = Callable[[str, http.Agent], Coroutine[Any, Any, None]]
-
-
-async def plain_get(url: str, agent: http.Agent) -> None:
-    response = await http.get(url, agent=agent)
-    await response.body()
-
-
-async def streamed_post(url: str, agent: http.Agent) -> None:
-    async with http.request(url, agent=agent, method="POST") as request:
-        for _ in range(3):
-            request.write(b"x" * 100_000)
-            await request.drain()
-        response = await request.end()
-        async for _ in response:
-            pass
-
-
-async def two_in_a_row(url: str, agent: http.Agent) -> None:
-    for _ in range(2):
-        await plain_get(url, agent)
-
-
-async def queued(url: str, agent: http.Agent) -> None:
-    agent.max_sockets = 1
-    async with http.get(url, agent=agent) as first:
-        second = http.get(url, agent=agent)
-        async with second:
-            await (await first).body()
-            await (await second).body()
-
-
-class CancelAt:
-    """Awaits a coroutine and cancels a scope when that has yielded `turns` times."""
-
-    def __init__(
-        self, use: Coroutine[Any, Any, None], scope: anyio.CancelScope, turns: int
-    ) -> None:
-        self._use, self._scope, self._turns = use, scope, turns
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        steps = self._use.__await__()
-        value: Any = None
-        error: BaseException | None = None
-        while True:
-            try:
-                trap = steps.send(value) if error is None else steps.throw(error)
-            except StopIteration:
-                return
-            self._turns -= 1
-            if not self._turns:
-                self._scope.cancel()
-            value = error = None
-            try:
-                value = yield trap
-            except BaseException as thrown:
-                error = thrown
-
-
-async def large_answer(
-    request: http.IncomingMessage, response: http.ServerResponse
-) -> None:
-    await request.body()
-    response.write(b"x" * 200_000)
-    response.end(b"end")
-
-
-@pytest.mark.parametrize("use", [plain_get, streamed_post, two_in_a_row, queued])
-async def test_cancelled_at_any_point_nothing_is_left(use: Use) -> None:
-    """No socket, queued request or listener is left, wherever it waits (X-052)."""
-    server = http.create_server(large_answer).listen(0, "127.0.0.1")
-    async with server:
-        address: Any = server.address()
-        url = f"http://127.0.0.1:{address.port}/"
-        for turns in count(1):
-            async with http.Agent(keep_alive=True) as agent:
-                with anyio.CancelScope() as scope:
-                    await CancelAt(use(url, agent), scope, turns)
-                await checkpoint()
-                assert agent.requests == {}
-                assert agent.sockets == {}
-                check_listeners(agent)
-            if not scope.cancelled_caught:
-                break
-        assert turns > 3
-
-
-def check_listeners(agent: http.Agent) -> None:
-    """Each free socket has the listeners of the pool and of its parser, no more."""
-    for sockets in agent.free_sockets.values():
-        for socket in sockets:
-            found = {name: socket.listener_count(name) for name in socket.event_names()}
-            # A socket that never served a request has no parser that listens.
-            assert found.pop("timeout") in (1, 2)
-            assert found == {"close": 1, "agent_remove": 1, "error": 1}
+# Limits
 
 
 async def test_a_time_limit_of_anyio() -> None:

@@ -269,9 +269,18 @@ class ClientRequest(RequestLife):
         self._await_mode()
         while self.response is None:
             if self._exchange in OVER:
-                raise self._errored or PeerGoneError(HANG_UP)
+                await self._raise_failure()
             await self._changed()
         return self.response
+
+    async def _raise_failure(self) -> None:
+        """Raise what the request ended with.
+
+        A task that is being cancelled hears of that first: the error may be due to the
+        cancellation of another task of the same scope.
+        """
+        await self.loop().checkpoint()
+        raise self._errored or PeerGoneError(HANG_UP)
 
     async def drain(self) -> None:
         """Wait until more of the body may be written.
@@ -293,7 +302,7 @@ class ClientRequest(RequestLife):
         while self.writable_need_drain and (answered or self.response is None):
             await self._changed()
         if self._gone and self.response is None:
-            raise self._errored or PeerGoneError(HANG_UP)
+            await self._raise_failure()
 
     async def _send_now(self) -> None:
         """Give what was written to the system at once: it mostly takes all of it.

@@ -99,6 +99,9 @@ class Reader:
         self.close()
         if self._error is not None:
             error, self._error = self._error, None
+            # A task that is being cancelled shall hear of that, and not of an error
+            # that another one's cancellation has brought about.
+            await self._stream.loop().checkpoint()
             raise error
         raise StopAsyncIteration
 
