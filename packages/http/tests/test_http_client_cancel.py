@@ -175,7 +175,8 @@ async def two_in_a_row(url: str, agent: http.Agent) -> None:
 
 async def wait_in_the_queue(url: str, agent: http.Agent) -> None:
     agent.max_sockets = 1
-    async with http.get(url, agent=agent) as first, http.get(url, agent=agent) as second:
+    begin = http.get
+    async with begin(url, agent=agent) as first, begin(url, agent=agent) as second:
         await (await first).body()
         await (await second).body()
 
