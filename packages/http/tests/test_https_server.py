@@ -1,11 +1,13 @@
 """The server over TLS: all of HTTP, who is let in, and how it ends (X-071)."""
 
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import anyio
 import pytest
 import trustme
 
@@ -686,3 +688,78 @@ async def test_a_connection_of_ones_own_that_fails() -> None:
         assert error.code == "ERR_SSL_HTTP_REQUEST"
         await client.read_all()
     assert not inner._connections
+
+
+# Options of the sockets below, and cancellation
+
+
+async def test_settings_of_accepted_sockets() -> None:
+    """They reach the connection below TLS (X-017)."""
+    async with serving(keep_alive=True, high_water_mark=1234) as (server, client):
+        await client.ask("GET / HTTP/1.1")
+        (connection,) = server._connections
+        handle = connection._handle
+        assert handle is not None
+        assert handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert handle.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert connection.readable_high_water_mark == 1234
+
+
+async def test_connections_beyond_the_limit_are_dropped() -> None:
+    """max_connections counts those in their handshake, too (H-135)."""
+    async with listening() as server:
+        server.max_connections = 1
+        dropped = once(server, "drop")
+        async with RawClient(server) as shaking, RawClient(server) as surplus:
+            await shaking.send(HALF_HELLO)
+            await dropped
+            assert await surplus.read_all() == b""
+
+
+async def test_a_cancelled_block_leaves_nothing() -> None:
+    """Cancelled with a handshake and an answer under way: all is cut (design 3)."""
+    server = listening(lambda request, response: None)
+    closes = record(server, "close")
+    with anyio.CancelScope() as scope:
+        async with (
+            server,
+            RawClient(server) as shaking,
+            RawClient(server, ssl_context=trusting()) as busy,
+        ):
+            asked = once(server, "request")
+            await shaking.send(HALF_HELLO)
+            await busy.send(GET)
+            await asked
+            scope.cancel()
+            await anyio.sleep_forever()
+    assert scope.cancelled_caught
+    assert closes == ["close"]
+    assert not server._connections
+
+
+async def test_a_request_cancelled_in_its_handshake() -> None:
+    """Neither side keeps anything of it (H-072)."""
+    deaf = net.create_server(lambda accepted: accepted.resume())
+    async with deaf.listen(0, "127.0.0.1"), https.Agent(ca=CA) as agent:
+        connected = once(deaf, "connection")
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as tasks:
+
+                async def cancel() -> None:
+                    await connected
+                    scope.cancel()
+
+                tasks.start_soon(cancel)
+                await https.get(f"https://127.0.0.1:{port_of(deaf)}/", agent=agent)
+        assert scope.cancelled_caught
+        assert agent.total_socket_count == 0
+
+
+async def test_the_systems_authorities_are_trusted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without ca; OpenSSL's variable names the list (X-071)."""
+    (tmp_path / "ca.pem").write_bytes(CA)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    async with listening() as server:
+        assert await fetch(server, ca=None) == "hello"
