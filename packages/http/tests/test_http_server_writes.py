@@ -427,6 +427,45 @@ async def test_an_error_given_to_destroy_is_kept() -> None:
     assert errors == [reason, reason]
 
 
+async def test_a_message_can_be_destroyed_before_it_has_a_connection() -> None:
+    """It is over at once; later calls only tell their callbacks (N-116, H-164)."""
+    seen: list[object] = []
+    closed = anyio.Event()
+    out = http.OutgoingMessage()
+    out.on("error", seen.append).on("close", closed.set)
+    assert not out.destroyed
+    assert out.destroy() is out
+    assert out.destroyed
+    assert out.write("x", lambda error: seen.append(error.code)) is False
+    out.end("x", lambda error: seen.append(error.code))
+    assert out.destroy() is out
+    assert seen == []
+    await closed.wait()
+    assert seen == ["ERR_STREAM_DESTROYED"] * 2
+
+
+async def test_what_destroyed_a_message_is_told() -> None:
+    """The error comes once, and close behind it (H-164)."""
+    seen: list[object] = []
+    closed = anyio.Event()
+    reason = ValueError("why")
+    out = http.OutgoingMessage()
+    out.on("error", seen.append).on("close", closed.set)
+    out.destroy(reason).destroy(ValueError("again"))
+    await closed.wait()
+    assert seen == [reason]
+    assert out.errored is reason
+
+
+def test_the_socket_of_a_message_has_two_names() -> None:
+    """Whichever is set, both show it (H-115)."""
+    message = http.IncomingMessage()
+    assert message.socket is message.connection is None
+    socket: Any = object()
+    message.connection = socket
+    assert message.socket is message.connection is socket
+
+
 def test_a_message_that_is_neither_has_no_head() -> None:
     """Sending through the base class itself: ERR_METHOD_NOT_IMPLEMENTED (H-011)."""
     for send in (

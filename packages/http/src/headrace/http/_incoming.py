@@ -106,7 +106,9 @@ class IncomingMessage(IncomingEvents):
     # Without a stream's options: two calls less per message.
     _init_stream = specialized(Stream.__init__)
 
-    def __init__(self, socket: Socket | None, source: BodySource | None = None) -> None:
+    def __init__(
+        self, socket: Socket | None = None, source: BodySource | None = None
+    ) -> None:
         self._init_stream()
         #: The connection's socket; None once it is back in a pool (H-115).
         self.socket = socket
@@ -132,6 +134,10 @@ class IncomingMessage(IncomingEvents):
     def connection(self) -> Socket | None:
         """The same as `socket`."""
         return self.socket
+
+    @connection.setter
+    def connection(self, socket: Socket | None) -> None:
+        self.socket = socket
 
     @property
     def http_version(self) -> str:

@@ -551,6 +551,16 @@ class OutgoingMessage(HeaderQueue):
             self._next_tick(callback, failure)
         self._held = self._held_callbacks = self._end_callbacks = None
 
+    def destroy(self, error: BaseException | None = None) -> Self:
+        """Give the message up; a request or a response takes its connection along.
+
+        Args:
+            error: Emitted as ``error``.
+        """
+        if not self._gone:
+            self._lose(error)
+        return super().destroy(error)
+
     def _drop_corked(self, error: BaseException) -> None:
         """Forget chunks that `cork` has held back."""
         chunks, self._corked_chunks = self._corked_chunks, None
