@@ -1,6 +1,7 @@
 """Servers that misbehave: each has its documented outcome, and none makes us hang."""
 
 from collections.abc import Awaitable
+from inspect import iscoroutinefunction
 from typing import Any
 
 import anyio
@@ -8,12 +9,15 @@ import pytest
 
 from headrace import http
 from headrace.events.loop import checkpoint
+from headrace.http import testing
 from headrace.http.testing import (
     HostileServer,
     Peer,
     Script,
     answer_unasked,
     close_before_answer,
+    dripping_body,
+    dripping_head,
     endless_head,
     garbage,
     garbage_behind,
@@ -21,12 +25,17 @@ from headrace.http.testing import (
     half_chunk,
     half_head,
     interim_flood,
+    length_and_chunks,
+    longer_than_said,
     ok,
     reset_before_answer,
+    reset_in_body,
+    shorter_than_said,
     silence,
     slow_drip,
     stays,
     two_answers,
+    two_lengths,
 )
 
 
@@ -47,6 +56,8 @@ async def code_of(result: Awaitable[Any]) -> object:
         (half_head, "ECONNRESET"),
         (garbage, "HPE_INVALID_CONSTANT"),
         (endless_head, "HPE_HEADER_OVERFLOW"),
+        (two_lengths, "HPE_UNEXPECTED_CONTENT_LENGTH"),
+        (length_and_chunks, "HPE_INVALID_TRANSFER_ENCODING"),
         (interim_flood, "ERR_HTTP_TOO_MANY_INTERIM"),
     ],
 )
@@ -57,7 +68,7 @@ async def test_no_answer_comes_of_it(script: Script, code: str) -> None:
         assert agent.total_socket_count == 0
 
 
-@pytest.mark.parametrize("script", [half_body, half_chunk])
+@pytest.mark.parametrize("script", [half_body, half_chunk, reset_in_body])
 async def test_a_truncated_body_raises(script: Script) -> None:
     """The response comes, its body raises ECONNRESET, never ends (H-106)."""
     async with HostileServer(script) as server, http.Agent(keep_alive=True) as agent:
@@ -69,7 +80,12 @@ async def test_a_truncated_body_raises(script: Script) -> None:
 
 @pytest.mark.parametrize(
     ("script", "body"),
-    [(two_answers, b"first"), (garbage_behind, b"whole"), (slow_drip, b"drip")],
+    [
+        (two_answers, b"first"),
+        (garbage_behind, b"whole"),
+        (longer_than_said, b"long"),
+        (slow_drip, b"drip"),
+    ],
 )
 async def test_the_answer_is_whole_and_the_socket_gone(
     script: Script, body: bytes
@@ -123,12 +139,41 @@ async def test_bytes_before_a_request_is_sent_answer_nothing() -> None:
         assert server.connections == 2
 
 
-async def test_a_server_that_says_nothing_is_ended_by_a_limit() -> None:
+async def fetch(url: str, **options: Any) -> bytes:
+    return await (await http.get(url, **options)).body()
+
+
+@pytest.mark.parametrize(
+    "script", [silence, shorter_than_said, dripping_head, dripping_body]
+)
+async def test_what_never_ends_is_ended_by_a_limit(script: Script) -> None:
     """total_timeout: ETIMEDOUT, and the socket is gone (X-054)."""
-    async with HostileServer(silence) as server, http.Agent() as agent:
-        request = http.get(server.url(), agent=agent, total_timeout=0.05)
-        assert await code_of(request) == "ETIMEDOUT"
+    async with HostileServer(script) as server, http.Agent() as agent:
+        result = fetch(server.url(), agent=agent, total_timeout=0.1)
+        assert await code_of(result) == "ETIMEDOUT"
         assert agent.total_socket_count == 0
+
+
+SCRIPTS = [
+    each
+    for name in testing.__all__
+    if iscoroutinefunction(each := getattr(testing, name))
+]
+
+
+@pytest.mark.parametrize("engine", ["llhttp", "h11"])
+@pytest.mark.parametrize("script", SCRIPTS)
+async def test_no_case_hangs(script: Script, engine: Any) -> None:
+    """With a total limit each ends in time, and the next request is served (X-054)."""
+    async with (
+        HostileServer(script, stays(ok(b"next"))) as server,
+        http.Agent(max_sockets=1, engine=engine) as agent,
+    ):
+        with anyio.fail_after(5):
+            await code_of(fetch(server.url(), agent=agent, total_timeout=0.3))
+            assert await fetch(server.url(), agent=agent) == b"next"
+        assert agent.requests == {}
+        assert agent.sockets == {}
 
 
 async def test_a_reset_in_the_middle_of_a_body_is_aborted() -> None:

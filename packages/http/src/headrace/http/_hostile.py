@@ -309,6 +309,60 @@ async def slow_drip(peer: Peer) -> None:
         await anyio.lowlevel.checkpoint()
 
 
+async def shorter_than_said(peer: Peer) -> None:
+    """Give less than Content-Length and wait: the client's time limits decide."""
+    await peer.read_head()
+    await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort")
+    await peer.read_all()
+
+
+async def longer_than_said(peer: Peer) -> None:
+    """Give more than Content-Length: so much is delivered; the socket is cut."""
+    await peer.read_head()
+    await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlonger")
+    await peer.read_all()
+
+
+async def two_lengths(peer: Peer) -> None:
+    """Say two lengths of one body: ``error`` HPE_UNEXPECTED_CONTENT_LENGTH."""
+    await peer.read_head()
+    await peer.send(ok(b"ok", "Content-Length: 3"))
+    await peer.read_all()
+
+
+async def length_and_chunks(peer: Peer) -> None:
+    """Say a length and chunks: ``error`` HPE_INVALID_TRANSFER_ENCODING."""
+    await peer.read_head()
+    await peer.send(ok(b"2\r\nok\r\n0\r\n\r\n", "Transfer-Encoding: chunked"))
+    await peer.read_all()
+
+
+async def reset_in_body(peer: Peer) -> None:
+    """Reset within the body: the response is ``aborted``, never ``end``."""
+    await peer.read_head()
+    await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+    await anyio.sleep(0.02)  # or the system throws away what it has not delivered
+    peer.reset()
+
+
+async def dripping_head(peer: Peer) -> None:
+    """Send a head that grows and never ends: HPE_HEADER_OVERFLOW, or a time limit."""
+    await peer.read_head()
+    await peer.send(b"HTTP/1.1 200 OK\r\nX: ")
+    while True:
+        await peer.send(b"x")
+        await anyio.sleep(0.005)
+
+
+async def dripping_body(peer: Peer) -> None:
+    """Send a body without end, a byte at a time: the client's time limits decide."""
+    await peer.read_head()
+    await peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        await peer.send(b"1\r\nx\r\n")
+        await anyio.sleep(0.005)
+
+
 async def answer_unasked(peer: Peer) -> None:
     """Answer, then send an answer nobody asked for: the idle socket is cut."""
     await peer.read_head()
