@@ -4,6 +4,7 @@ The server runs under callgrind (or strace) twice, for a few and for many reques
 one connection; the difference of the totals is what the requests cost.
 
     python benchmarks/server/instructions.py headrace "headrace uvloop"
+    python benchmarks/server/instructions.py --case post headrace
     python benchmarks/server/instructions.py --syscalls headrace
 """
 
@@ -11,28 +12,20 @@ import argparse
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from compare import SERVERS
-from load import ask_hello
+from load import REQUESTS, Asker
 
-FEW, MANY = 500, 4500
+FEW, MANY = 300, 1800
 CALLS = ("recv", "recvfrom", "read", "send", "sendto", "sendmsg", "write", "writev")
 WAITS = ("epoll_wait", "epoll_pwait", "epoll_ctl")
 
 
-def ask(port: int, requests: int) -> None:
-    """Send requests over one connection, each after the answer to the last."""
-    with socket.create_connection(("127.0.0.1", port)) as peer:
-        for _ in range(requests):
-            ask_hello(peer)
-
-
-def run(prefix: list[str], name: str, requests: int) -> None:
+def run(prefix: list[str], name: str, case: str, requests: int) -> None:
     """Run a server under a tool for so many requests."""
     process = subprocess.Popen(
         [*prefix, *SERVERS[name]],
@@ -42,7 +35,9 @@ def run(prefix: list[str], name: str, requests: int) -> None:
         text=True,
     )
     assert process.stdout is not None
-    ask(int(process.stdout.readline()), requests)
+    asker = Asker(int(process.stdout.readline()), case)
+    asker.ask(requests)
+    asker.close()
     os.kill(server_within(process.pid), signal.SIGTERM)
     process.wait(60)
 
@@ -53,22 +48,22 @@ def server_within(pid: int) -> int:
     return int(children[0]) if children else pid
 
 
-def instructions(name: str, requests: int) -> int:
+def instructions(name: str, case: str, requests: int) -> int:
     """Return all user instructions of a server that answers so many requests."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "callgrind.out"
         options = ["--tool=callgrind", f"--callgrind-out-file={out}"]
-        run(["valgrind", *options], name, requests)
+        run(["valgrind", *options], name, case, requests)
         found = re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.MULTILINE)
         assert found is not None
         return int(found[1])
 
 
-def system_calls(name: str, requests: int) -> dict[str, int]:
+def system_calls(name: str, case: str, requests: int) -> dict[str, int]:
     """Return how often each system call was made for so many requests."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "strace.out"
-        run(["strace", "-f", "-c", "-o", str(out)], name, requests)
+        run(["strace", "-f", "-c", "-o", str(out)], name, case, requests)
         rows = [line.split() for line in out.read_text().splitlines()]
     return {
         row[-1]: int(row[3])
@@ -81,11 +76,14 @@ def main() -> None:
     """Print one line per server."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("servers", nargs="+", choices=list(SERVERS))
+    parser.add_argument("--case", choices=list(REQUESTS), default="hello")
     parser.add_argument("--syscalls", action="store_true")
     arguments = parser.parse_args()
+    case = arguments.case
     for name in arguments.servers:
         if arguments.syscalls:
-            few, many = system_calls(name, FEW), system_calls(name, MANY)
+            few = system_calls(name, case, FEW)
+            many = system_calls(name, case, MANY)
             each = {
                 call: round((many[call] - few.get(call, 0)) / (MANY - FEW), 2)
                 for call in many
@@ -94,7 +92,7 @@ def main() -> None:
                 name, {call: count for call, count in each.items() if count}, flush=True
             )
         else:
-            cost = instructions(name, MANY) - instructions(name, FEW)
+            cost = instructions(name, case, MANY) - instructions(name, case, FEW)
             print(
                 f"{name}: {cost // (MANY - FEW):,} instructions a request", flush=True
             )

@@ -24,17 +24,66 @@ HEADERS = {
 }
 
 
+_FIELD_LINES = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
+
+#: The requests that are counted one by one; the bodies of the answers have one length.
+REQUESTS = {
+    "hello": b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n",
+    "json": f"GET /json HTTP/1.1\r\nHost: x\r\n{_FIELD_LINES}\r\n".encode(),
+    "post": b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1024\r\n\r\n"
+    + b"x" * 1024,
+    "chunked": b"GET /chunked HTTP/1.1\r\nHost: x\r\n\r\n",
+}
+
+
 HELLO_ENDS = (b"Hello World\n", b"Hello World\n\r\n0\r\n\r\n")
 
 
 def ask_hello(peer: socket.socket) -> None:
     """Ask for the small page and read it, whether it has a length or is chunked."""
-    peer.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n")
+    peer.sendall(REQUESTS["hello"])
     answer = b""
     while not answer.endswith(HELLO_ENDS):
         received = peer.recv(65536)
         assert received, answer
         answer += received
+
+
+class Asker:
+    """Asks one question over one connection, again and again.
+
+    Args:
+        port: Where the server listens.
+        name: Which of `REQUESTS`.
+    """
+
+    def __init__(self, port: int, name: str) -> None:
+        self._request = REQUESTS[name]
+        self._peer = socket.create_connection(("127.0.0.1", port))
+        self._peer.sendall(self._request)
+        self._peer.settimeout(30.0)
+        self._size = 0  # of an answer, which has come when nothing more comes
+        try:
+            while received := self._peer.recv(65536):
+                self._size += len(received)
+                self._peer.settimeout(1.0)
+        except TimeoutError:
+            self._peer.settimeout(60.0)
+        assert self._size, "no answer"
+
+    def ask(self, times: int) -> None:
+        """Send the request so many times, each after the answer to the last."""
+        for _ in range(times):
+            self._peer.sendall(self._request)
+            missing = self._size
+            while missing > 0:
+                received = self._peer.recv(65536)
+                assert received, "the connection was closed"
+                missing -= len(received)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._peer.close()
 
 
 @dataclass(frozen=True)
