@@ -16,8 +16,6 @@ def to_bytes(chunk: object, encoding: object = None) -> bytes:
         InvalidArgTypeError: If it is neither text nor bytes-like.
         UnknownEncodingError: If `encoding` is not known.
     """
-    if type(chunk) is bytes:
-        return chunk
     if isinstance(chunk, str):
         if encoding is None:
             return chunk.encode()

@@ -276,14 +276,19 @@ class ServerResponse(ResponseEvents):
         line = _USUAL_STATUS_LINES.get(code) if type(code) is int else None
         if (
             line is None
-            or body_size is None
             or self._phrase
             or self._removed
+            or (body_size is None and not self._to_1_1)
             or self.req.method == "HEAD"
             or not _DECISIVE_NAMES.isdisjoint(fields)
         ):
             return self._compose_unusual_head(body_size)
-        self._framing = _LENGTH
+        if body_size is None:
+            self._framing = _CHUNKED
+            framing = "Transfer-Encoding: chunked\r\n"
+        else:
+            self._framing = _LENGTH
+            framing = f"Content-Length: {body_size}\r\n"
         connection = self._connection
         promise = None
         if (
@@ -299,8 +304,7 @@ class ServerResponse(ResponseEvents):
         if text is None:
             text = self._user_lines()
         date = _DATE.line if _DATE.since <= time() < _DATE.until else _DATE.renew()
-        head = f"{line}{text}{date}{promise}Content-Length: {body_size}\r\n\r\n"
-        return head.encode("latin-1")
+        return f"{line}{text}{date}{promise}{framing}\r\n".encode("latin-1")
 
     def _compose_unusual_head(self, body_size: int | None) -> bytes:
         """Compose a head in which a user, the status or the peer decides something."""
