@@ -371,3 +371,27 @@ def test_net_listen_needs_a_loop() -> None:
     """Without a running loop `listen` raises."""
     with pytest.raises(NoRunningLoopError):
         net.create_server().listen(0)
+
+
+async def test_net_listen_on_a_descriptor_that_cannot() -> None:
+    """A connection cannot listen; it stays open, and its caller's (H-032)."""
+    one, other = socket.socketpair()
+    with one, other:
+        with pytest.raises(OSError, match="listen"):
+            await net.create_server().listen(fd=one.fileno())
+        other.send(b"still here")
+        assert one.recv(20) == b"still here"
+
+
+async def test_net_listen_on_a_server_that_cannot() -> None:
+    """What was made of another one's socket is closed when it fails (H-032)."""
+    one, other = socket.socketpair()
+
+    class Holder:
+        _handle = one
+
+    with one, other:
+        with pytest.raises(OSError, match="listen"):
+            await net.create_server().listen(Holder())
+        other.send(b"still here")
+        assert one.recv(20) == b"still here"

@@ -336,3 +336,16 @@ async def test_net_closed_sockets_need_no_garbage_collector() -> None:
         assert [end() for end in ends] == [None, None]
     finally:
         gc.enable()
+
+
+async def test_net_write_long_after_the_peers_end(pair: Pair) -> None:
+    """The reason stays the same when the socket has closed by itself (H-142)."""
+    one, other = pair
+    heard: list[Any] = []
+    errors = record(other, "error")
+    one.end()
+    await closed(other.resume())
+    assert other.write("too late", None, heard.append) is False
+    await checkpoint()
+    assert [error.code for error in heard] == ["EPIPE"]
+    assert errors == []

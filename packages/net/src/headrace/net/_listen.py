@@ -98,7 +98,12 @@ def _open_path(path: str | bytes, backlog: int) -> socket.socket:
 
 
 def _open_descriptor(number: int, backlog: int) -> socket.socket:
-    return _listen(socket_from_descriptor(number, "listen"), backlog)
+    sock = socket_from_descriptor(number, "listen")
+    try:
+        return _listen(sock, backlog)
+    except SocketError:
+        sock.detach()  # the caller keeps what could not be used
+        raise
 
 
 def socket_from_descriptor(number: int, syscall: str) -> socket.socket:
@@ -120,10 +125,15 @@ def socket_from_descriptor(number: int, syscall: str) -> socket.socket:
 
 def _open_handle(handle: Any, backlog: int) -> socket.socket:
     sock = as_socket(handle)
-    if sock is not handle:
-        # It belongs to another server: each closes its own, and watches its own.
-        sock = sock.dup()
-    return _listen(sock, backlog)
+    if sock is handle:
+        return _listen(sock, backlog)
+    # It belongs to another server: each closes its own, and watches its own.
+    sock = sock.dup()
+    try:
+        return _listen(sock, backlog)
+    except SocketError:
+        sock.close()
+        raise
 
 
 def _new_socket(family: int, facts: dict[str, Any]) -> socket.socket:

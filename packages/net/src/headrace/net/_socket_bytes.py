@@ -81,7 +81,7 @@ class SocketBytes(SocketBase):
         super()._after_end()
 
     def _refuse(self, state: Any, callback: Callable[..., object] | None) -> Exception:
-        if not self._ended_by_peer or self.destroyed:
+        if not self._ended_by_peer:
             return super()._refuse(state, callback)
         error = SocketError.of(errno.EPIPE, "write", message=_ENDED_BY_PEER)
         if callback is not None:
