@@ -1,9 +1,12 @@
 """Every page of the documentation is in its index, and every link leads somewhere."""
 
 import re
+from inspect import iscoroutinefunction
 from pathlib import Path
 
 import pytest
+
+from headrace.http import testing
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -26,3 +29,12 @@ def test_the_index_names_every_page() -> None:
     linked = set(LINK.findall((ROOT / "docs/README.md").read_text()))
     pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
     assert linked == pages
+
+
+def test_every_misbehaviour_has_its_outcome() -> None:
+    """`docs/http.md` names each script of the hostile server (brief 5)."""
+    page = (ROOT / "docs/http.md").read_text()
+    scripts = [
+        name for name in testing.__all__ if iscoroutinefunction(getattr(testing, name))
+    ]
+    assert [name for name in scripts if f"`{name}`" not in page] == []
