@@ -43,8 +43,12 @@ async def test_random_ends_of_many_requests(seed: int, engine: Any) -> None:
             response.write(url)
             call_later(random.random() / 100, response.end)
         else:
-            call_later(0.0, response.write, url)
-            call_later(0.001, response.end)
+
+            def begin() -> None:
+                response.write(url)
+                call_later(0.0, response.end)
+
+            call_later(0.0, begin)
 
     async with served(listener, engine=engine) as (server, client):
         async with anyio.create_task_group() as tasks:
