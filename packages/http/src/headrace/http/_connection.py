@@ -25,6 +25,7 @@ from headrace.http._ending import (
     EndingConnection,
 )
 from headrace.http._exchange import Exchange, Move, Service, moves_by
+from headrace.http._header_queue import ENDED
 from headrace.http._outgoing import HIGH_WATER_MARK
 from headrace.http._server_response import CLOSE_LINE
 from headrace.http._switch import Switch
@@ -139,8 +140,10 @@ class ServerConnection(EndingConnection):
             response._to_1_1 = False
         if self._terms.has_message_options:
             self._give_options(request, response)
-        if not exchanges:
-            response._wire = self
+        if not exchanges or (
+            exchanges[-1]._stage >= ENDED and exchanges[-1]._wire is not None
+        ):
+            response._wire = self  # all that goes before it is on the wire
         exchanges.append(response)
         self._receiving = response
         if _REQUEST_STARTED.has_subscribers or _RESPONSE_CREATED.has_subscribers:
@@ -381,8 +384,9 @@ class ServerConnection(EndingConnection):
         if not response._keep and not self._insists:
             self._end(linger=not request.complete or self.parser.has_unparsed)
         elif exchanges:
-            self._waiting -= exchanges[0]._held_size()
-            exchanges[0]._attach(self)
+            if exchanges[0]._wire is None:
+                self._waiting -= exchanges[0]._held_size()
+                exchanges[0]._attach(self)
             if self._hold & QUEUE_FULL:
                 self._check_queue()
         else:
