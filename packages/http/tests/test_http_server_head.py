@@ -372,6 +372,15 @@ async def test_write_head_and_set_header_chain() -> None:
         ((200, {"a": None}), "ERR_HTTP_INVALID_HEADER_VALUE"),
         ((200, {"a": ["x", None]}), "ERR_HTTP_INVALID_HEADER_VALUE"),
         ((200, {"a": True}), "ERR_INVALID_ARG_TYPE"),
+        ((200, {"Content-Length": "x"}), "ERR_HTTP_INVALID_HEADER_VALUE"),
+        (
+            (200, {"Content-Length": 1, "content-length": 2}),
+            "ERR_HTTP_INVALID_HEADER_VALUE",
+        ),
+        (
+            (200, ["Content-Length", "1", "content-length", "1"]),
+            "ERR_HTTP_INVALID_HEADER_VALUE",
+        ),
         ((200, ["a"]), "ERR_INVALID_ARG_VALUE"),
         ((200, ["a", "1", "b"]), "ERR_INVALID_ARG_VALUE"),
         ((200, [("a",)]), "ERR_INVALID_ARG_VALUE"),

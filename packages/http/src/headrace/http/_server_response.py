@@ -13,6 +13,7 @@ from headrace.http._errors import (
     HeadersSentError,
     InvalidArgTypeError,
     InvalidArgValueError,
+    InvalidHeaderValueError,
     InvalidStatusCodeError,
     OutOfRangeError,
     TrailerInvalidError,
@@ -236,6 +237,7 @@ class ServerResponse(ResponseEvents):
             InvalidStatusCodeError: If `status_code` is no status code.
             InvalidCharError: If the phrase or a value holds a control character.
             InvalidArgValueError: If a flat list has an odd length.
+            InvalidHeaderValueError: If a value is None, or a Content-Length no number.
             Nothing is changed when it raises.
 
         Source: H-044.
@@ -251,7 +253,16 @@ class ServerResponse(ResponseEvents):
             check_text("the status message", status_message)
             status_message = plain(status_message)
         if headers is not None:
+            fields, removed = self._fields, self._removed
             self._merge_headers(headers)
+            length = self._fields.get("content-length")
+            if length is not None and type(length[1]) is not int:
+                try:
+                    declared_length(self._fields)
+                except InvalidHeaderValueError:
+                    self._fields, self._removed = fields, removed
+                    self._lines = self._text = None
+                    raise
         self.status_code = code
         if status_message:
             self._phrase = status_message
