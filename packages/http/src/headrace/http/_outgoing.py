@@ -535,7 +535,7 @@ class OutgoingMessage(HeaderQueue):
     def _fail_late(self, error: Exception, callback: Callback | None) -> None:
         if callback is not None:
             callback(error)
-        if self._errored is None:
+        if self._errored is None and not self._close_emitted:
             self._errored = error
             self.emit("error", error)
 
