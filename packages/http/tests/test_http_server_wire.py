@@ -155,6 +155,27 @@ async def test_framing_headers_where_there_is_no_body(
     assert is_kept is kept
 
 
+@pytest.mark.parametrize(
+    "value", [["chunked", "chunked"], "chunked, chunked", ["chunked", "gzip, Chunked"]]
+)
+async def test_chunked_is_applied_once(value: Any) -> None:
+    """Twice is refused when the head is built; another answer is possible (H-120)."""
+    codes: list[object] = []
+
+    def listener(request: Request, response: Response) -> None:
+        response.set_header("Transfer-Encoding", value)
+        with pytest.raises(TypeError) as caught:
+            response.end("abc")
+        codes.append(getattr(caught.value, "code", None))
+        response.set_header("Transfer-Encoding", "gzip, chunked").end("abc")
+
+    answer, kept = await sent(listener, "GET / HTTP/1.1")
+    assert "Transfer-Encoding: gzip, chunked\r\n" in answer
+    assert answer.endswith("\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+    assert kept
+    assert codes == ["ERR_HTTP_INVALID_HEADER_VALUE"]
+
+
 async def test_automatic_headers_follow_those_of_the_user() -> None:
     """Date, Connection, Keep-Alive, then the framing (H-119)."""
 

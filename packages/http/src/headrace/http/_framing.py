@@ -32,12 +32,20 @@ BODILESS_METHODS: Final = frozenset(
 
 
 def ends_chunked(value: HeaderValue) -> bool:
-    """Tell whether chunked is the last coding of a Transfer-Encoding value."""
+    """Tell whether chunked is the last coding of a Transfer-Encoding value.
+
+    Raises:
+        InvalidHeaderValueError: If chunked is there twice (RFC 9112 section 6.1).
+    """
+    if value == "chunked":
+        return True
+    name = "Transfer-Encoding"
     items = value if isinstance(value, (list, tuple)) else (value,)
-    if not items:
-        return False
-    last = value_text("Transfer-Encoding", items[-1])
-    return last.rpartition(",")[2].strip().lower() == "chunked"
+    text = ",".join(value_text(name, item) for item in items)
+    codings = [coding.strip().lower() for coding in text.split(",")]
+    if codings.count("chunked") > 1:
+        raise InvalidHeaderValueError(name, value, "must say chunked once")
+    return codings[-1] == "chunked"
 
 
 def declared_length(fields: Fields) -> int | None:
