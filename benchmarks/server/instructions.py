@@ -12,6 +12,7 @@ import argparse
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,8 +22,20 @@ from compare import SERVERS
 from load import REQUESTS, Asker
 
 FEW, MANY = 300, 1800
+#: The case in which each request has a connection of its own.
+CONNECTION = "connection"
 CALLS = ("recv", "recvfrom", "read", "send", "sendto", "sendmsg", "write", "writev")
 WAITS = ("epoll_wait", "epoll_pwait", "epoll_ctl")
+SETUP = ("accept4", "close", "ioctl", "shutdown", "setsockopt", "getsockname", "getpid")
+
+
+def ask_anew(port: int, requests: int) -> None:
+    """Send each request over a connection of its own."""
+    for _ in range(requests):
+        with socket.create_connection(("127.0.0.1", port)) as peer:
+            peer.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            while peer.recv(4096):
+                pass
 
 
 def run(prefix: list[str], name: str, case: str, requests: int) -> None:
@@ -35,9 +48,13 @@ def run(prefix: list[str], name: str, case: str, requests: int) -> None:
         text=True,
     )
     assert process.stdout is not None
-    asker = Asker(int(process.stdout.readline()), case)
-    asker.ask(requests)
-    asker.close()
+    port = int(process.stdout.readline())
+    if case == CONNECTION:
+        ask_anew(port, requests)
+    else:
+        asker = Asker(port, case)
+        asker.ask(requests)
+        asker.close()
     os.kill(server_within(process.pid), signal.SIGTERM)
     process.wait(60)
 
@@ -68,7 +85,7 @@ def system_calls(name: str, case: str, requests: int) -> dict[str, int]:
     return {
         row[-1]: int(row[3])
         for row in rows
-        if row and row[-1] in CALLS + WAITS and row[3].isdigit()
+        if row and row[-1] in CALLS + WAITS + SETUP and row[3].isdigit()
     }
 
 
@@ -76,7 +93,7 @@ def main() -> None:
     """Print one line per server."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("servers", nargs="+", choices=list(SERVERS))
-    parser.add_argument("--case", choices=list(REQUESTS), default="hello")
+    parser.add_argument("--case", choices=[*REQUESTS, CONNECTION], default="hello")
     parser.add_argument("--syscalls", action="store_true")
     arguments = parser.parse_args()
     case = arguments.case
