@@ -130,3 +130,92 @@ async def test_loop_waiter_may_be_set_by_a_tick_before_its_task_sleeps() -> None
     assert seen in (["value"], [])
     assert task.done
     await native_checkpoint()
+
+
+async def test_a_woken_task_goes_on_behind_the_ticks() -> None:
+    """As Node's promises come behind `nextTick`, and before any later event."""
+    running = loop.current()
+    seen: list[str] = []
+    waiter: Waiter[None] = Waiter()
+
+    async def sleep() -> None:
+        await waiter.wait()
+        seen.append("woken")
+        running.next_tick(seen.append, "its tick")
+
+    def wake() -> None:
+        running.next_tick(seen.append, "tick")
+        waiter.set()
+        running.next_tick(seen.append, "later tick")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(sleep)
+        await anyio.wait_all_tasks_blocked()
+        running.deliver(None, wake)
+        seen.append("delivered")
+    await running.checkpoint()
+    seen.remove("delivered")
+    assert seen == ["tick", "later tick", "woken", "its tick"]
+
+
+async def test_tasks_that_wake_each_other_shut_nobody_out() -> None:
+    """Everybody else gets a turn, however long two tasks play ping-pong."""
+    running = loop.current()
+    waiters: list[Waiter[None]] = [Waiter(), Waiter()]
+    over = False
+
+    async def play(number: int) -> None:
+        while not over:
+            await waiters[number].wait()
+            waiters[number] = Waiter()
+            running.next_tick(waiters[1 - number].set)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(play, 0)
+        group.start_soon(play, 1)
+        await anyio.wait_all_tasks_blocked()
+        running.deliver(None, waiters[0].set)
+        for _ in range(20):
+            await native_checkpoint()
+        over = True
+        group.cancel_scope.cancel()
+
+
+async def test_a_task_cancelled_when_it_was_woken_keeps_the_outcome() -> None:
+    """Set and cancelled in one delivery, the next wait still gives the value."""
+    running = loop.current()
+    waiter: Waiter[int] = Waiter()
+    scope = anyio.CancelScope()
+
+    async def sleep() -> None:
+        with scope:
+            await waiter.wait()
+
+    def wake() -> None:
+        waiter.set(7)
+        scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(sleep)
+        await anyio.wait_all_tasks_blocked()
+        running.deliver(None, wake)
+    assert await waiter.wait() == 7
+
+
+async def test_a_step_may_set_what_another_task_waits_for() -> None:
+    """A task in the middle of a step is not interrupted by the one it wakes."""
+    running = loop.current()
+    waiter: Waiter[None] = Waiter()
+    seen: list[str] = []
+
+    async def sleep() -> None:
+        await waiter.wait()
+        seen.append("woken")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(sleep)
+        await anyio.wait_all_tasks_blocked()
+        running.next_tick(waiter.set)
+        running.drain()
+        seen.append("drained")
+    assert seen == ["drained", "woken"]

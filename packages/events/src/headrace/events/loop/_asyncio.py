@@ -10,7 +10,7 @@ from headrace.events.loop._loop import Loop
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Generator
+    from collections.abc import Awaitable, Callable, Generator
 
     from headrace.events.loop._protocols import Callback, Owner
     from headrace.events.loop._task import Task
@@ -34,6 +34,68 @@ async def _run(task: "Task") -> None:
         await task.run()
     finally:
         task.finish()
+
+
+class SleepingTask(asyncio.Future[None]):
+    """What a task awaits that sleeps in a list of a `Waiter`.
+
+    A Future of asyncio has the loop wake its task in the next turn. This one lets our
+    `Loop` do that, behind the last tick of the present delivery.
+    """
+
+    parked: "list[Any]"
+    _wake_up: "Callable[[Any], object] | None" = None
+    _context: "contextvars.Context | None" = None
+
+    def add_done_callback(
+        self,
+        fn: "Callable[[Any], object]",
+        /,
+        *,
+        context: contextvars.Context | None = None,
+    ) -> None:
+        """Take the task's call, which is the first one.
+
+        Any further one is asyncio's affair, and all are when this was set already: the
+        ticks between a step of our `Task` and this call may have done that.
+        """
+        if self._wake_up is None and context is not None and not self.done():
+            self._wake_up, self._context = fn, context
+        else:
+            super().add_done_callback(fn, context=context)
+
+    def cancel(self, msg: "Any | None" = None) -> bool:
+        """Sleep no more; asyncio calls this when the task is cancelled."""
+        if not super().cancel(msg):
+            return False
+        if self in self.parked:
+            self.parked.remove(self)
+        self.go_on_later()
+        return True
+
+    def go_on(self) -> None:
+        """Run the next step of the task now, if no other task is in the middle of one.
+
+        Ticks can run inside a step, as in `Loop.checkpoint`; there it has to wait.
+        """
+        wake_up, context = self._wake_up, self._context
+        if wake_up is None or context is None:
+            return
+        if asyncio.current_task(self._loop) is not None:
+            self.go_on_later()
+            return
+        self._wake_up = None  # it refers to the task, which refers to this
+        try:
+            context.run(wake_up, self)
+        except RuntimeError:  # something else runs in this context now
+            self._wake_up = wake_up
+            self.go_on_later()
+
+    def go_on_later(self) -> None:
+        """Run the next step of the task in the next turn, as asyncio itself would."""
+        wake_up, self._wake_up = self._wake_up, None
+        if wake_up is not None:
+            self._loop.call_soon(wake_up, self, context=self._context)
 
 
 def _is_cancelled(task: "Task") -> bool:
@@ -93,20 +155,19 @@ class AsyncioLoop(Loop):
         await asyncio.sleep(0)
         self.drain()
 
-    async def _park(self, parked: list[Any]) -> None:
-        future = self._native.create_future()
-        parked.append(future)
-        try:
-            await future
-        finally:
-            if future in parked:
-                parked.remove(future)
+    def _park(self, parked: list[Any]) -> "Awaitable[None]":
+        sleeper = SleepingTask(loop=self._native)
+        sleeper.parked = parked
+        parked.append(sleeper)
+        return sleeper
 
     def _wake(self, parked: list[Any]) -> None:
-        for future in parked:
-            if not future.done():  # cancelled in this turn
-                future.set_result(None)
+        for sleeper in parked:
+            sleeper.set_result(None)
+            self._woken.append(sleeper)
         parked.clear()
+        if not self._busy:
+            self._put_off()
 
     # Exceptions
 

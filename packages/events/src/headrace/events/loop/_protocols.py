@@ -44,5 +44,17 @@ class Runner(Protocol):
         ...
 
 
+class Sleeper(Protocol):
+    """A task that was woken and has not gone on."""
+
+    def go_on(self) -> None:
+        """Run its next step now, or in the next turn where that cannot be."""
+        ...
+
+    def go_on_later(self) -> None:
+        """Run its next step in the next turn."""
+        ...
+
+
 Callback: TypeAlias = Callable[..., object]
 Tick: TypeAlias = tuple[Owner | None, Callback, tuple[Any, ...]]

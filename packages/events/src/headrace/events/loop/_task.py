@@ -114,7 +114,7 @@ class Task:
             except BaseException as error:
                 raised = error
             loop._busy, loop.owner = busy, previous
-            if loop.ticks:
+            if loop.ticks or loop._woken:
                 loop.drain()
             if raised is not None:
                 if isinstance(raised, StopIteration):

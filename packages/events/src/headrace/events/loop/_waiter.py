@@ -17,17 +17,20 @@ class Waiter(Generic[T]):
     costs no future: only a `wait` that really has to wait makes one. All of it belongs
     on the thread of the loop.
 
+    Args:
+        loop: The loop where it is awaited; by default the one that runs then.
+
     Attributes:
         is_set: Whether the outcome is there.
     """
 
     __slots__ = ("__weakref__", "_error", "_loop", "_parked", "_value", "is_set")
 
-    def __init__(self) -> None:
+    def __init__(self, loop: "Loop | None" = None) -> None:
         self.is_set = False
         self._value: Any = None
         self._error: BaseException | None = None
-        self._loop: Loop | None = None
+        self._loop = loop
         self._parked: list[Any] = []
 
     def __repr__(self) -> str:
