@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from headrace.http._carrier import Carrier, DuplexCarrier
-from headrace.http._client_response import ClientResponse
+from headrace.http._client_response import KEPT, ClientResponse
 from headrace.http._errors import BodyDiscardedError, TooManyInterimError
 from headrace.http._header_queue import SENT
 from headrace.http._wire import PARSER, TICK, Wire
@@ -80,6 +80,7 @@ class ClientConnection(Wire):
     __slots__ = (
         "_discarding",
         "_hint",
+        "_hint_head",
         "_hint_text",
         "_hold",
         "_interims",
@@ -110,6 +111,7 @@ class ClientConnection(Wire):
         self.exchanges = 0
         self._hint: float | None = None
         self._hint_text: str | None = None
+        self._hint_head: ResponseHead | None = None
         self.is_connected = is_ready(net_socket)
         self._peer_ended = False
         self.owner = None
@@ -192,7 +194,7 @@ class ClientConnection(Wire):
             and not self._peer_ended
             and not self.lost
             and not self.unflushed
-            and not self.parser.has_unparsed
+            and not self.parser.buffer
         )
 
     def drop(self) -> None:
@@ -219,7 +221,7 @@ class ClientConnection(Wire):
                 self.socket.destroy()  # they belong to no request
                 return
             self.heard = True
-            self.parser.expect(request.method)
+            self.parser.expect(request._method)
         self.parser.receive(data)
         if not self._hold:
             self._parse()
@@ -271,6 +273,8 @@ class ClientConnection(Wire):
                 self._on_end(event)  # type: ignore[arg-type]
             else:
                 return False
+            if self._received:
+                return False
         return True
 
     def _on_head(self, head: ResponseHead) -> None:
@@ -281,12 +285,7 @@ class ClientConnection(Wire):
         if status < 200 and status != 101:
             self._on_interim(request, head)
             return
-        response = ClientResponse(self.net_socket, self)
-        response._owner = request._owner
-        response._loop = self.loop
-        response._head = head
-        response.status_code = status
-        response.status_message = head.status_message
+        response = ClientResponse(self.net_socket, self, request._owner, head)
         if head.upgrade:
             self._switch(request, response)
             return
@@ -297,6 +296,9 @@ class ClientConnection(Wire):
 
     def _read_hint(self, head: ResponseHead) -> float | None:
         """Return after how long an idle time the server says it closes (X-060)."""
+        if head is self._hint_head:  # the parser remembers equal ones
+            return self._hint
+        self._hint_head = head
         value = head.first("keep-alive")
         if value != self._hint_text:  # mostly the same for the life of a connection
             self._hint_text = value
@@ -312,6 +314,19 @@ class ClientConnection(Wire):
 
     def _answer(self, request: RequestLife, response: ClientResponse) -> None:
         """Give the response to its request, with the whole body if it is here."""
+        whole = self.parser.take_rest()
+        if whole is None:
+            self._answer_in_parts(request, response)
+            return
+        response._whole = KEPT
+        response._whole_body = whole
+        try:
+            request._answered(response)
+        finally:
+            self._on_end(END_OF_MESSAGE)
+
+    def _answer_in_parts(self, request: RequestLife, response: ClientResponse) -> None:
+        """Do so if the body is not all here, or of no known length."""
         next_event = self.parser.next_event
         body: list[bytes] = []
         try:
@@ -322,7 +337,8 @@ class ClientConnection(Wire):
         except HTTPParserError:
             event = NEED_DATA  # the parser says it again when its turn has come
         if type(event) is EndOfMessage:
-            response._keep_whole(body[0] if len(body) == 1 else b"".join(body))
+            response._whole = KEPT
+            response._whole_body = body[0] if len(body) == 1 else b"".join(body)
             try:
                 request._answered(response)
             finally:
@@ -350,7 +366,7 @@ class ClientConnection(Wire):
     def _on_end(self, end: EndOfMessage) -> None:
         self._received = True
         response, request = self._response, self.request
-        surplus = self.parser.has_unparsed
+        surplus = bool(self.parser.buffer)
         try:
             if response is not None and request is not None and not request._gone:
                 if end is not END_OF_MESSAGE:

@@ -26,7 +26,7 @@ from headrace.net import Socket
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from headrace.events.loop import Waiter
+    from headrace.events.loop import Loop, Waiter
     from headrace.http._client_response import ClientResponse
     from headrace.http._incoming import IncomingMessage
     from headrace.http._request_limits import RequestLimits
@@ -46,7 +46,7 @@ _finished: Final = channel("http.client.response.finish")
 _WAITING: Final = Exchange.WAITING
 _READING: Final = Exchange.READING
 _DONE: Final = Exchange.DONE
-_SOCKET: Final = Move.SOCKET
+_ASKING: Final = MOVES[Exchange.WAITING, Move.SOCKET]
 _HEAD: Final = Move.HEAD
 _READ: Final = Move.READ
 _SENT: Final = Move.SENT
@@ -64,6 +64,7 @@ class RequestLife(ClientRequestEvents):
         "_socket",
         "_waiter",
         "agent",
+        "home",
         "idle_hint",
         "response",
         "reusable",
@@ -71,6 +72,7 @@ class RequestLife(ClientRequestEvents):
     )
 
     agent: Any
+    home: Loop
     #: After how many idle seconds the server closes, if it says so (H-098, X-060).
     idle_hint: float | None
     response: ClientResponse | None
@@ -101,7 +103,8 @@ class RequestLife(ClientRequestEvents):
 
     def _ask_for_socket(self, create_connection: Callback | None = None) -> None:
         """Have the agent find a socket; what it raises comes as ``error``."""
-        options = self._connect_options()
+        proxy = self._proxy
+        options = self._target.connect if proxy is None else self._connect_options()
         try:
             if create_connection is not None and self.agent is None:
                 Solo(self, options, create_connection)
@@ -115,8 +118,8 @@ class RequestLife(ClientRequestEvents):
         if self._gone or self._exchange is not _WAITING:
             self._return_socket(socket, socket.destroy)
             return
-        self._exchange = MOVES[_WAITING, _SOCKET]
-        connection = ClientConnection.of(socket, self.loop())
+        self._exchange = _ASKING
+        connection = ClientConnection.of(socket, self.home)
         self._client_connection = connection
         first = self._socket is None
         self._socket = socket
@@ -336,6 +339,8 @@ class RequestLife(ClientRequestEvents):
             self.idle_hint = connection.idle_hint
         if self._listeners:
             self._next_tick(self._emit_close)
+        elif self._limits is None and self._waiter is None:
+            self._close_emitted = True  # nobody hears of it
         else:
             self._emit_close()
         self._return_socket(connection.net_socket, connection.socket.destroy_soon)

@@ -11,6 +11,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from headrace.events import channel
+from headrace.events.loop import current
 from headrace.http._client_connection import ParserSettings
 from headrace.http._client_exchange import Exchange
 from headrace.http._client_life import HANG_UP, OVER, RequestLife
@@ -112,7 +113,8 @@ class ClientRequest(RequestLife):
         self.idle_hint = None
         self.agent = self._choose_agent(agent, create_connection)
         self._read_options(url, given)
-        self._owner = self.loop().owner
+        loop = self._loop = self.home = current()
+        self._owner = loop.owner
         if callback is not None:
             # One-time by nature: there is one response.
             self._listeners = {"response": (callback,)}
@@ -266,11 +268,19 @@ class ClientRequest(RequestLife):
         return self._wait_response().__await__()
 
     async def _wait_response(self) -> IncomingMessage:
-        self._await_mode()
+        self._awaited = True
+        self.unclaimed = False
         while self.response is None:
             if self._exchange in OVER:
                 await self._raise_failure()
-            await self._changed()
+            waiter = self._waiter
+            if waiter is None:
+                waiter = self._waiter = self.home.waiter()
+            try:  # `_changed`, without a coroutine of its own
+                await waiter.wait()
+            except BaseException:
+                self.destroy()
+                raise
         return self.response
 
     async def _raise_failure(self) -> None:

@@ -28,6 +28,9 @@ from headrace.streams import Life, Readable
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from headrace.events.loop import Owner
+    from headrace.http._client_connection import ClientConnection
+    from headrace.http_parser import ResponseHead
     from headrace.net import Socket
     from headrace.streams import ReadableState
 
@@ -50,7 +53,7 @@ class Whole(IntEnum):
 
 
 _NONE: Final = Whole.NONE
-_KEPT: Final = Whole.KEPT
+KEPT: Final = Whole.KEPT
 _DUE: Final = Whole.DUE
 _GIVEN: Final = Whole.GIVEN
 _OVER: Final = Whole.OVER
@@ -66,15 +69,22 @@ class ClientResponse(IncomingMessage):
 
     _source: ResponseSource | None
 
-    def __init__(self, socket: Socket | None, source: ResponseSource) -> None:
+    def __init__(
+        self,
+        socket: Socket | None,
+        source: ClientConnection,
+        owner: Owner | None,
+        head: ResponseHead,
+    ) -> None:
         super().__init__(socket, source)
+        self._loop = source.loop
+        self._owner = owner
+        self._head = head
+        self.status_code = head.status_code
+        self.status_message = head.status_message
+        # A connection that has all of the body sets these before anybody can ask.
         self._whole = _NONE
         self._whole_body = b""
-
-    def _keep_whole(self, body: bytes) -> None:
-        """Take the body before anybody could ask for it."""
-        self._whole = _KEPT
-        self._whole_body = body
 
     def _discard_whole(self) -> None:
         """Forget a body that was kept: nobody is to see it any more."""
@@ -91,7 +101,7 @@ class ClientResponse(IncomingMessage):
 
     def _listener_added(self, event: Hashable) -> None:
         if event == "data" and self._whole:
-            if self._whole is _KEPT:
+            if self._whole is KEPT:
                 self._begin_to_give()
         else:
             super()._listener_added(event)
@@ -101,7 +111,7 @@ class ClientResponse(IncomingMessage):
 
         Source: H-158.
         """
-        if self._whole is _KEPT:
+        if self._whole is KEPT:
             self._begin_to_give()
             return self
         return super().resume()
@@ -159,7 +169,7 @@ class ClientResponse(IncomingMessage):
         When it raises, also by being cancelled, the connection is given up.
         """
         try:
-            if self._whole is _KEPT and self._life is _OPEN:
+            if self._whole is KEPT and self._life is _OPEN:
                 return self._take_whole(limit)
             return await super().body(limit)
         except BaseException:
@@ -200,7 +210,7 @@ class ClientResponse(IncomingMessage):
             self.push(body)
         self.push(None)
         state.calling = False
-        if whole is not _KEPT:
+        if whole is not KEPT:
             Readable.resume(self)
         return state
 
@@ -208,7 +218,7 @@ class ClientResponse(IncomingMessage):
     def readable_flowing(self) -> bool | None:
         """None before anybody consumes, then whether the data flow."""
         if self._whole:
-            return None if self._whole is _KEPT else True
+            return None if self._whole is KEPT else True
         return super().readable_flowing
 
     @property

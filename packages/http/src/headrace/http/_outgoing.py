@@ -312,8 +312,8 @@ class OutgoingMessage(HeaderQueue):
         """
         if encoding is None and type(data) is str:
             chunk = data.encode()
-        elif encoding is None and type(data) is bytes:
-            chunk = data
+        elif encoding is None and (data is None or type(data) is bytes):
+            chunk = data or b""
         else:
             if callable(data):
                 data, callback = None, data
