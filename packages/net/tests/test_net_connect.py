@@ -25,20 +25,23 @@ async def ending_server(*target: Any) -> AsyncIterator[net.Server]:
         yield server
 
 
+_bound: list[socket.socket] = []
+
+
 def refused_port() -> int:
     """Return a port on which nobody listens: bound, so that nobody else takes it."""
-    port: int = _bound.getsockname()[1]
+    port: int = _bound[0].getsockname()[1]
     return port
 
 
-_bound = socket.socket()
-_bound.bind(("127.0.0.1", 0))
-
-
 @pytest.fixture(scope="module", autouse=True)
-def _close_bound() -> Any:
-    yield
-    _bound.close()
+def _bind() -> Any:
+    # Not at import: a worker that has none of these tests would never close it.
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        _bound.append(sock)
+        yield
+        _bound.clear()
 
 
 async def test_net_connect_order_of_events() -> None:
