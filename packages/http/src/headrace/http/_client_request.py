@@ -305,27 +305,22 @@ class ClientRequest(RequestLife):
 
         Source: H-072, H-081.
         """
-        self._await_mode()
+        self._awaited = True
+        self.unclaimed = False
         if self._need_drain and "drain" not in self._listeners:
-            await self._send_now()
+            # To the system at once: it mostly takes all of it, and the task is saved a
+            # turn of the loop. Now and then others must have theirs.
+            if self._wire is not None:
+                self._wire.flush_now()
+            if not self._need_drain:
+                self._quick_drains += 1
+                if not self._quick_drains % _QUICK_DRAINS_MAX:
+                    await self.home.checkpoint()
         answered = self.response is not None
         while self.writable_need_drain and (answered or self.response is None):
             await self._changed()
         if self._gone and self.response is None:
             await self._raise_failure()
-
-    async def _send_now(self) -> None:
-        """Give what was written to the system at once: it mostly takes all of it.
-
-        That saves the task a turn of the loop; now and then others must have theirs.
-        """
-        wire = self._wire
-        if wire is not None:
-            wire.flush_now()
-        if not self._need_drain:
-            self._quick_drains += 1
-            if not self._quick_drains % _QUICK_DRAINS_MAX:
-                await self.loop().checkpoint()
 
     async def __aenter__(self) -> Self:
         """Keep the response, or the error, for the next ``await`` (H-072)."""

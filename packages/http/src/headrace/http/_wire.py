@@ -114,7 +114,10 @@ class Wire:
     def flush_now(self) -> None:
         """Hand what is queued to the socket without waiting for the turn's end."""
         if self._queue and not self._blocked:
+            due = self._flush_due
             self._flush()
+            if due == TICK:  # it is still to come: what is written next needs no other
+                self._flush_due = TICK
 
     def _flush(self) -> None:
         self._flush_due = NOBODY
