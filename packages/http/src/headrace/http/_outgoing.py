@@ -134,6 +134,8 @@ class OutgoingMessage(HeaderQueue):
     #: Raise on a body where none is allowed (X-019).
     reject_non_standard_body_writes: bool = False
     _high_water_mark: int = HIGH_WATER_MARK
+    #: What a write behind `end` is to be told, and its callback, until they are.
+    _late: tuple[Exception, Callback | None] | None = None
 
     # Without a stream's options: two calls less per message.
     _init_stream = specialized(Stream.__init__)
@@ -526,18 +528,29 @@ class OutgoingMessage(HeaderQueue):
     def _refuse_write(self, callback: Callback | None) -> bool:
         """Answer a write that comes too late (H-054)."""
         if self._stage >= ENDED and not self._gone:
-            error: Exception = WriteAfterEndError()
-            self._next_tick(self._fail_late, error, callback)
+            self._note_late(callback)
         elif callback is not None:
             self._next_tick(callback, StreamDestroyedError("write"))
         return False
 
-    def _fail_late(self, error: Exception, callback: Callback | None) -> None:
-        if callback is not None:
-            callback(error)
+    def _note_late(self, callback: Callback | None) -> None:
+        """Fail a call behind `end` with a later tick, and before ``close`` (H-054)."""
+        error = WriteAfterEndError()
         if self._errored is None and not self._close_emitted:
             self._errored = error
-            self.emit("error", error)
+            self._late = (error, callback)
+            self._next_tick(self._tell_late)
+        elif callback is not None:
+            self._next_tick(callback, error)
+
+    def _tell_late(self) -> None:
+        late, self._late = self._late, None
+        if late is None:
+            return
+        error, callback = late
+        if callback is not None:
+            callback(error)
+        self.emit("error", error)
 
     def _end_again(self, with_data: bool, callback: Callback | None) -> None:
         """Answer an `end` that is not the first (H-056)."""
@@ -545,7 +558,7 @@ class OutgoingMessage(HeaderQueue):
             if callback is not None:
                 self._next_tick(callback, StreamDestroyedError("write"))
         elif with_data:
-            self._next_tick(self._fail_late, WriteAfterEndError(), callback)
+            self._note_late(callback)
         elif callback is not None:
             if self._stage == FINISHED:
                 self._next_tick(callback, AlreadyFinishedError())
@@ -589,6 +602,11 @@ class OutgoingMessage(HeaderQueue):
         if not self._close_emitted:
             self._close_emitted = True
             if self._listeners:
+                try:
+                    if self._late is not None:
+                        self._tell_late()
+                except Exception as error:
+                    self.loop().report(error, self, self._owner)
                 try:
                     self.emit("close")
                 except Exception as error:
