@@ -14,6 +14,7 @@ from headrace.streams._state import (
     READING,
     Flow,
     FlowMove,
+    IllegalMoveError,
     Life,
     Reading,
     ReadingMove,
@@ -189,7 +190,10 @@ def give(stream: "Readable", state: "ReadableState", chunk: Any) -> None:
 def move_flow(stream: "Readable", state: "ReadableState", move: FlowMove) -> None:
     """Apply `move`; if the flow begins by it, it does so with the next tick."""
     before = state.flow
-    after = state.flow = advance(FLOW, before, move)
+    try:
+        after = state.flow = FLOW[before, move]
+    except KeyError:
+        raise IllegalMoveError(before, move) from None
     if after is _FLOWING and before is not _FLOWING and not state.resume_due:
         state.resume_due = True
         loop = stream._loop or stream.loop()
@@ -251,7 +255,9 @@ def ended(stream: "Readable", state: "ReadableState") -> None:
     elif state.flow is _FLOWING and not state.buffer.length:
         # Nobody listens to ``readable`` then, and there is nothing to give.
         state.need_readable = False
-        consumed(stream, state)
+        state.side = _END_DUE  # `consumed`, without a call
+        loop = stream._loop or stream.loop()
+        loop.next_tick_for(stream._owner, _emit_end, stream, state)
     else:
         state.need_readable = False
         state.readable_due = True
