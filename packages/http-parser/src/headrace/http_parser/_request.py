@@ -206,9 +206,19 @@ class RequestParser(MessageParser[RequestHead]):
         return undecided
 
     def _read_head(self) -> RequestHead | Signal:
-        raw = self._find_head()
+        raw: bytes | bytearray | None = self.buffer
+        end = len(self.buffer)
+        if (
+            type(raw) is bytes
+            and 3 < end == raw.find(b"\r\n\r\n") + 4
+            and not self._position
+            and not self._insecure
+        ):
+            self._head_end = end  # all that has come is one head, as most often
+        else:
+            raw = self._find_head()
+            end = self._head_end
         line = raw and _REQUEST_LINE.match(raw)
-        end = self._head_end
         if not raw or not line or end - self._position > self._max_head_size:
             return self._read_odd_head(raw)
         name, target, minor, fields = line.groups()
@@ -226,7 +236,11 @@ class RequestParser(MessageParser[RequestHead]):
         if not (plain and is_path):
             raw = plain_head(b"POST / HTTP/1.1", raw, head.content_length, head.chunked)
         self._engine.read_head(raw, body is not _EMPTY)
-        self._pass_head(end)
+        if end == len(self.buffer) and not self._section.seen:
+            self.buffer = b""  # `_pass_head`, without a call
+            self._position = 0
+        else:
+            self._pass_head(end)
         self._blank_bytes = 0
         self._after = _AGAIN if head.keep_alive else _CLOSE
         if head.upgrade or method == "CONNECT":

@@ -26,6 +26,7 @@ from headrace.http._ending import (
 )
 from headrace.http._exchange import Exchange, Move, Service, moves_by
 from headrace.http._header_queue import ENDED
+from headrace.http._incoming import BODY_DUMPED, BODY_ENDED, CLOSED
 from headrace.http._outgoing import HIGH_WATER_MARK
 from headrace.http._server_response import CLOSE_LINE
 from headrace.http._switch import Switch
@@ -253,7 +254,12 @@ class ServerConnection(EndingConnection):
         self._clock_runs = False
         self.deadline = inf
         state = response._exchange = _REQUEST_ENDED[response._exchange]
-        response.req._finish(None if end is END_OF_MESSAGE else end.raw_trailers)
+        request = response.req
+        if end is END_OF_MESSAGE and request._readable_state is None:
+            request.complete = True  # `_finish`, without a call
+            request._body = BODY_ENDED
+        else:
+            request._finish(end.raw_trailers)
         if state is _DONE:
             self._exchange_done(response)
             return
@@ -376,7 +382,10 @@ class ServerConnection(EndingConnection):
             response._emit_close()
         else:
             response._close_emitted = True
-        if request.complete:
+        if request._body is BODY_ENDED and not request._listeners:
+            request._body = BODY_DUMPED  # `_dump`, without a call
+            request._life = CLOSED
+        elif request.complete:
             request._dump()
         else:
             request._source = None

@@ -8,10 +8,11 @@ happen in every stage, and nothing is sent afterwards.
 
 from __future__ import annotations
 
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from headrace.http._errors import HeadersSentError, InvalidArgTypeError
 from headrace.http._headers import (
+    KNOWN_HEADS,
     KNOWN_LINES,
     KNOWN_NAMES,
     NOT_TEXT,
@@ -25,6 +26,7 @@ from headrace.http._headers import (
     lower_name,
     pairs,
     plain,
+    remember_head,
     value_text,
 )
 from headrace.streams import Writable
@@ -184,25 +186,15 @@ class HeaderQueue(Writable):
     def _merge_headers(self, headers: Headers) -> None:
         """Take the headers of `write_head` over those set before (H-044)."""
         if type(headers) is dict and not self._fields and not self._removed:
-            fields: Fields = {}
-            text = ""
-            for field in headers.items():
-                name, value = field
-                if type(name) is not str:
-                    break
-                if type(value) is str:
-                    line = KNOWN_LINES.get(field) or known_line(name, value)
-                    fields[line[0]] = field
-                    text += line[1]
-                else:
-                    fields[lower_name(name)] = field
-                    check_value(name, value)
-                    text += self._value_lines(name, value)
-            else:
-                if len(fields) == len(headers):
-                    self._fields = fields
-                    self._text = text
-                    return
+            try:
+                known = KNOWN_HEADS.get(tuple(headers.items()))
+            except TypeError:  # a list among the values
+                known = None
+            if known is None:
+                known = self._read_mapping(headers)
+            if known is not None:
+                self._fields, self._text = known
+                return
         given = pairs(headers)
         checked = []
         for name, value in given:
@@ -223,6 +215,30 @@ class HeaderQueue(Writable):
             )
         self._fields = fields
         self._text = None
+
+    def _read_mapping(self, headers: dict[Any, Any]) -> tuple[Fields, str] | None:
+        """Return the fields and lines of a mapping, checked; None if it is unusual."""
+        fields: Fields = {}
+        text = ""
+        is_text = True
+        for field in headers.items():
+            name, value = field
+            if type(name) is not str:
+                return None
+            if type(value) is str:
+                line = KNOWN_LINES.get(field) or known_line(name, value)
+                fields[line[0]] = field
+                text += line[1]
+            else:
+                is_text = False
+                fields[lower_name(name)] = field
+                check_value(name, value)
+                text += self._value_lines(name, value)
+        if len(fields) < len(headers):
+            return None
+        if is_text:
+            remember_head(headers, fields, text)
+        return fields, text
 
     def _merge_list(
         self, fields: Fields, checked: list[tuple[str, str, HeaderValue]]

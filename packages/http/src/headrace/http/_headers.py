@@ -39,6 +39,10 @@ _KNOWN_NAMES_MAX: Final = 1024
 # Whole header lines that were checked: programs send the same ones again and again.
 KNOWN_LINES: Final[dict[tuple[str, str], tuple[str, str]]] = {}
 _KNOWN_LINES_MAX: Final = 512
+# Whole mappings likewise, by their items: what they come to is shared, not copied.
+KNOWN_HEADS: Final[dict[tuple[tuple[str, str], ...], tuple[Fields, str]]] = {}
+_KNOWN_HEADS_MAX: Final = 256
+_KNOWN_HEAD_SIZE: Final = 512
 _KNOWN_LINE_SIZE: Final = 128
 
 
@@ -89,6 +93,20 @@ def known_line(name: str, value: str) -> tuple[str, str]:
             KNOWN_LINES.clear()
         KNOWN_LINES[name, value] = line
     return line
+
+
+def remember_head(headers: Mapping[str, str], fields: Fields, text: str) -> None:
+    """Keep what a whole mapping of text came to, if it is short.
+
+    Args:
+        headers: Names and values, of exactly the type ``str``.
+        fields: They, under lower-case names; never changed from now on.
+        text: Their lines.
+    """
+    if len(text) <= _KNOWN_HEAD_SIZE:
+        if len(KNOWN_HEADS) >= _KNOWN_HEADS_MAX:
+            KNOWN_HEADS.clear()
+        KNOWN_HEADS[tuple(headers.items())] = (fields, text)
 
 
 def check_text(what: str, text: str) -> None:

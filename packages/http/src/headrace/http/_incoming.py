@@ -56,9 +56,9 @@ DEFAULT_LIMIT: Final = Unlimited()
 
 # Members of an Enum are slow to look up on the hot path (Python 3.11).
 _STREAM: Final = _Body.STREAM
-_ENDED: Final = _Body.ENDED
-_DUMPED: Final = _Body.DUMPED
-_CLOSED: Final = Life.CLOSED
+BODY_ENDED: Final = _Body.ENDED
+BODY_DUMPED: Final = _Body.DUMPED
+CLOSED: Final = Life.CLOSED
 
 
 class IncomingMessage(IncomingEvents):
@@ -211,7 +211,7 @@ class IncomingMessage(IncomingEvents):
         if high_water_mark is None:
             high_water_mark = self._high_water_mark
         state = super()._make_readable_state(high_water_mark, object_mode=object_mode)
-        if self._body is _ENDED:
+        if self._body is BODY_ENDED:
             self._body = _STREAM
             # As if `_read` had found the end: listeners hear of it with the next tick.
             state.calling = True
@@ -239,7 +239,7 @@ class IncomingMessage(IncomingEvents):
         if raw_trailers:
             self._raw_trailers = raw_trailers
         if self._readable_state is None:
-            self._body = _ENDED
+            self._body = BODY_ENDED
         else:
             self.push(None)
 
@@ -249,9 +249,9 @@ class IncomingMessage(IncomingEvents):
         Returns:
             Whether nobody has begun to read, so that it is thrown away.
         """
-        if self._body is _ENDED and not self._listeners:
-            self._body = _DUMPED
-            self._life = _CLOSED
+        if self._body is BODY_ENDED and not self._listeners:
+            self._body = BODY_DUMPED
+            self._life = CLOSED
         elif self.readable_flowing is None and "readable" not in self._listeners:
             self.resume()
         elif self._paused_unread and self.is_paused() and not self.readable_did_read:
@@ -270,7 +270,7 @@ class IncomingMessage(IncomingEvents):
     @property
     def readable_ended(self) -> bool:
         """Whether the end was reached: by a reader, or unread and thrown away."""
-        return self._body is _DUMPED or super().readable_ended
+        return self._body is BODY_DUMPED or super().readable_ended
 
     def _abort(self, error: Exception | None = None) -> None:
         """Break off an incomplete message: ``aborted``, then as `destroy`."""

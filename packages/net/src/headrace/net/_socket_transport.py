@@ -167,8 +167,12 @@ class SocketTransport(Transport):
         if self._libuv and self._watched:
             self._keep_watched()
         self.bytes_read += size
-        if self.idle is not None:
-            self.idle.touch()
+        idle = self.idle
+        if idle is not None:
+            if idle.waits:  # `touch`, without a call
+                idle.last = loop.time()
+            else:
+                idle.touch()
         loop.deliver(self.holder._owner, self.on_data, self._buffer[:size])
 
     def _keep_watched(self) -> None:
@@ -222,8 +226,12 @@ class SocketTransport(Transport):
             self._write_failed(error)
             return False
         self.bytes_written += total
-        if self.idle is not None and sent:
-            self.idle.touch()
+        idle = self.idle
+        if idle is not None and sent:
+            if idle.waits:  # `touch`, without a call
+                idle.last = self.loop.time()
+            else:
+                idle.touch()
         if sent == total:
             return True
         self._queue = SendQueue(chunks, sent)
