@@ -333,6 +333,18 @@ async def test_awaiting_takes_the_socket(
         socket.destroy()
 
 
+async def test_awaiting_takes_no_socket_that_was_not_asked_for() -> None:
+    """An upgrade without an Upgrade header closes: ECONNRESET (H-076)."""
+    async with HostileServer(echoes(UPGRADE)) as server, http.Agent() as agent:
+        sockets: list[Socket] = []
+        request = http.get(server.url(), agent=agent).on("socket", sockets.append)
+        with pytest.raises(OSError, match="socket hang up") as caught:
+            await request
+        assert getattr(caught.value, "code", None) == "ECONNRESET"
+        assert [socket.destroyed for socket in sockets] == [True]
+        assert agent.total_socket_count == 0
+
+
 async def test_an_upgrade_header_alone_is_an_ordinary_answer() -> None:
     """Only 101 upgrades (H-076)."""
     response, body = await fetch(ok(b"plain", "Upgrade: x", "Connection: upgrade"))

@@ -278,8 +278,14 @@ class RequestLife(ClientRequestEvents):
             self.unclaimed = not self._awaited
 
     def _takes_switch(self) -> bool:
-        """Tell whether somebody wants the socket after a CONNECT or an upgrade."""
-        return self._awaited or self._switch_event() in self._listeners
+        """Tell whether somebody wants the socket after a CONNECT or an upgrade.
+
+        Who awaits an ordinary request does not look for one: an upgrade that was not
+        asked for would leave it open with nobody to close it (RFC 9110 section 7.8).
+        """
+        if self._switch_event() in self._listeners:
+            return True
+        return self._awaited and (self._method == "CONNECT" or "upgrade" in self._fields)
 
     def _switch_event(self) -> str:
         return "connect" if self._method == "CONNECT" else "upgrade"
