@@ -285,7 +285,8 @@ class RequestLife(ClientRequestEvents):
         """
         if self._switch_event() in self._listeners:
             return True
-        return self._awaited and (self._method == "CONNECT" or "upgrade" in self._fields)
+        asked = self._method == "CONNECT" or "upgrade" in self._fields
+        return asked and self._awaited
 
     def _switch_event(self) -> str:
         return "connect" if self._method == "CONNECT" else "upgrade"
