@@ -11,7 +11,7 @@ from headrace.events import specialized
 from headrace.http._checks import check_duration
 from headrace.http._errors import BodyTooLargeError, PeerGoneError
 from headrace.http._message_events import IncomingEvents
-from headrace.http._tasks import adopt_listener
+from headrace.http._tasks import adopt_listener, forget_listeners
 from headrace.http_parser import merge_headers
 from headrace.streams import Life, ReadableState, Stream
 
@@ -59,6 +59,22 @@ _STREAM: Final = _Body.STREAM
 BODY_ENDED: Final = _Body.ENDED
 BODY_DUMPED: Final = _Body.DUMPED
 CLOSED: Final = Life.CLOSED
+
+
+# What a message emits by itself.
+_EVENTS: Final = frozenset(
+    (
+        "aborted",
+        "close",
+        "data",
+        "end",
+        "error",
+        "pause",
+        "readable",
+        "resume",
+        "timeout",
+    )
+)
 
 
 class IncomingMessage(IncomingEvents):
@@ -300,6 +316,12 @@ class IncomingMessage(IncomingEvents):
         if error is not None and not self.listener_count("error"):
             error = None
         callback(error)
+
+    def _emit_close(self) -> None:
+        try:
+            self.emit("close")
+        finally:
+            forget_listeners(self, _EVENTS)
 
     def set_timeout(
         self, timeout: float, callback: Callable[..., object] | None = None

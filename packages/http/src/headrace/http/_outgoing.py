@@ -25,6 +25,7 @@ from headrace.http._header_queue import (
     HeaderQueue,
 )
 from headrace.http._headers import Headers, check_value, field_lines, lower_name, pairs
+from headrace.http._tasks import forget_listeners
 from headrace.streams import (
     AlreadyFinishedError,
     CannotPipeError,
@@ -81,6 +82,12 @@ _UNDECIDED: Final = Framing.UNDECIDED
 _NONE: Final = Framing.NONE
 _LENGTH: Final = Framing.LENGTH
 _CHUNKED: Final = Framing.CHUNKED
+
+
+# What a message emits by itself.
+_EVENTS: Final = frozenset(
+    ("close", "drain", "error", "finish", "pipe", "prefinish", "timeout", "unpipe")
+)
 
 
 class HeldChunks(list[bytes]):
@@ -611,6 +618,7 @@ class OutgoingMessage(HeaderQueue):
                     self.emit("close")
                 except Exception as error:
                     self.loop().report(error, self, self._owner)
+                forget_listeners(self, _EVENTS)
 
     # State that readers of streams expect ------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Whose the coroutines of async listeners are (H-150)."""
+"""Whose the listeners of messages, and their coroutines, are (H-150)."""
 
 from __future__ import annotations
 
@@ -35,3 +35,19 @@ def adopt_listener(
         EventEmitter._adopt(emitter, coroutine, event, args)
     else:
         adopt(coroutine, partial(emitter._reject, event, args))
+
+
+def forget_listeners(emitter: EventEmitter, events: frozenset[str]) -> None:
+    """Let go of the listeners of a message that is over.
+
+    A handler's listeners hold the response, which holds the request, which holds its
+    listeners: such rings would be left to the garbage collector, and until it comes
+    each request is made in fresh memory. Where there are events of the user's own
+    nothing is dropped: they may still be emitted.
+
+    Args:
+        emitter: Has emitted its ``close``.
+        events: What it emits by itself.
+    """
+    if emitter._listeners.keys() <= events:
+        vars(emitter).pop("_listeners", None)
