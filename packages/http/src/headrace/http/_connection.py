@@ -105,7 +105,7 @@ class ServerConnection(EndingConnection):
         finally:
             self._parsing = False
             if self._flush_due == PARSER:
-                self._flush()
+                self._batch.flush(self)
 
     def _watch_arrival(self) -> None:
         """Start the clock of a request that has arrived in part."""
@@ -125,6 +125,7 @@ class ServerConnection(EndingConnection):
         self._requests += 1
         request = server.incoming_message_class(self.net_socket, self)
         request._owner = self
+        request._loop = self.loop
         request._head = head
         request.method = head.method
         request.url = head.target
@@ -241,6 +242,13 @@ class ServerConnection(EndingConnection):
             if self._discarded > self.server.max_body_discard:
                 self._give_up_body(response)
                 return
+        elif (
+            response._stage >= ENDED
+            and self._flush_due == PARSER
+            and request._readable_state is None
+            and not request._listeners
+        ):
+            return  # `_dump` would follow before anybody can ask for it
         if not request.push(data) and not request.destroyed:
             self._wait(BODY_FULL)
 
@@ -259,7 +267,7 @@ class ServerConnection(EndingConnection):
             request.complete = True  # `_finish`, without a call
             request._body = BODY_ENDED
         else:
-            request._finish(end.raw_trailers)
+            request._finish(None if end is END_OF_MESSAGE else end.raw_trailers)
         if state is _DONE:
             self._exchange_done(response)
             return

@@ -221,6 +221,14 @@ class Loop(ABC):
         destroys such an object later has done nothing wrong.
         """
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether more callbacks wait in this turn of the loop, as far as is known.
+
+        A hint for whoever can do the same for several of them at once.
+        """
+        return False
+
     # Later
 
     @abstractmethod

@@ -1,0 +1,64 @@
+"""Answers of several connections that are ready at once leave together.
+
+A send wakes the peer. On a busy server that costs as much as a small request, each time
+the peer has gone back to sleep; when the answers of one turn follow each other it is
+awake for all but the first. A connection that is alone does not wait: it is only when
+callbacks of others are due in this turn of the loop that a flush is put off, until they
+have run, for at most `MOST` connections or `LONGEST` seconds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from headrace.events.loop import Loop
+    from headrace.http._wire import Wire
+
+#: Connections that wait for one another at the most.
+MOST: Final = 16
+#: Seconds for which the first of them waits at the most: a slow handler is not waited
+#: for by the answers that were there before it.
+LONGEST: Final = 0.000_5
+
+_KEY: Final = "headrace.http answers that leave together"
+
+
+class FlushBatch:
+    """The connections of one loop whose flush was put off in this turn."""
+
+    __slots__ = ("_loop", "_since", "_wires")
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._since = 0.0
+        self._wires: list[Wire] = []
+
+    @classmethod
+    def of(cls, loop: Loop) -> FlushBatch:
+        """Return the one of a loop."""
+        batch: FlushBatch | None = loop.locals.get(_KEY)
+        if batch is None:
+            batch = loop.locals[_KEY] = cls(loop)
+        return batch
+
+    def flush(self, wire: Wire) -> None:
+        """Flush `wire` now, or behind what else is due in this turn of the loop."""
+        wires, loop = self._wires, self._loop
+        if not wires:
+            if not loop.is_crowded:
+                wire._flush()
+                return
+            self._since = loop.time()
+            # Nobody's: what runs then answers for itself.
+            owner, loop.owner = loop.owner, None
+            loop.call_soon(self._flush_all)
+            loop.owner = owner
+        wires.append(wire)
+        if len(wires) >= MOST or loop.time() - self._since > LONGEST:
+            self._flush_all()
+
+    def _flush_all(self) -> None:
+        wires, self._wires = self._wires, []
+        for wire in wires:
+            self._loop.deliver(wire.owner, wire._flush)
