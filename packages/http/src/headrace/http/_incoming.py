@@ -317,6 +317,13 @@ class IncomingMessage(IncomingEvents):
             error = None
         callback(error)
 
+    def _after_end(self) -> None:
+        if self.complete and type(self)._destroy is IncomingMessage._destroy:
+            self._source = None  # all that `_destroy` would do
+            self._close_ended()
+        else:
+            super()._after_end()
+
     def _emit_close(self) -> None:
         try:
             self.emit("close")

@@ -19,7 +19,7 @@ from headrace.streams._state import LIFE, Life, LifeMove, advance
 if TYPE_CHECKING:
     from headrace.streams._stream import Stream
 
-__all__ = ["construct", "destroy", "fail", "reopen"]
+__all__ = ["close_ended", "construct", "destroy", "fail", "reopen"]
 
 _ALIVE: Final = (Life.OPEN, Life.CONSTRUCTING, Life.FAILED)
 _FAILED: Final = Life.FAILED
@@ -50,6 +50,16 @@ def destroy(stream: "Stream", error: BaseException | None) -> None:
     if life is _DESTROYING:
         # The error of a stream that has failed was emitted before.
         _run_destroy(stream, quiet=before is _FAILED)
+
+
+def close_ended(stream: "Stream") -> None:
+    """Destroy a stream that has come to its good end and has nothing to free."""
+    if stream._life is not _OPEN or stream._tasks is not None:
+        stream.destroy()
+        return
+    stream._life = _CLOSING
+    loop = stream._loop or stream.loop()
+    loop.next_tick_for(stream._owner, _close, stream)
 
 
 def fail(stream: "Stream", error: BaseException) -> None:

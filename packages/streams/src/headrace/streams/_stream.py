@@ -169,6 +169,10 @@ class Stream(StreamEvents):
         """Destroy the stream, without an error. Source: X-121."""
         self.destroy()
 
+    def _close_ended(self) -> None:
+        """Close after the end, without `_destroy`: for a class that frees nothing."""
+        _destroy.close_ended(self)
+
     def _emit_close(self) -> None:
         """Emit ``close``; a class whose ``close`` has arguments overrides it."""
         self.emit("close")
