@@ -354,11 +354,20 @@ PLACES = [
 
 
 @pytest.mark.parametrize("action", ENDS)
-async def test_every_end_inside_every_event(action: str) -> None:
-    """Whatever ends a connection may be called in any event (pitfall 27)."""
+async def test_every_end_inside_every_event(
+    action: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever ends a connection may be called in any event (pitfall 27).
+
+    Nothing but the listener's own bug is ever logged.
+    """
     for place in PLACES:
         with anyio.fail_after(10):
             await end_in(place, action)
+        for record in caplog.get_records("call"):
+            assert record.exc_info is not None
+            assert (place, record.exc_info[0]) == (place, KeyError), record.exc_text
+            assert action == "raise"
 
 
 async def end_in(place: tuple[int, str], action: str) -> None:
@@ -394,7 +403,16 @@ async def end_in(place: tuple[int, str], action: str) -> None:
     server.listen(0, "127.0.0.1")
     await server
     port = server.address().port
-    for bytes_sent in (POST + GET * 2, EXPECT, b"bad\r\n\r\n", UPGRADE, CONNECT):
+    for bytes_sent in (
+        POST + GET * 2,
+        GET[:-2] + b"Connection: close\r\n\r\n",
+        GET + GET + GET[:9],
+        GET + b"bad\r\n\r\n",
+        EXPECT,
+        b"bad\r\n\r\n",
+        UPGRADE,
+        CONNECT,
+    ):
         if not server.listening:
             break
         async with RawClient(port) as client:

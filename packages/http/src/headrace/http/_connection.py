@@ -398,7 +398,7 @@ class ServerConnection(EndingConnection):
         else:
             request._source = None
             request._abort()
-        if not response._keep and not self._insists:
+        if not response._keep and not self._insists and not self.lost:
             self._end(linger=not request.complete or self.parser.has_unparsed)
         elif exchanges:
             if exchanges[0]._wire is None:

@@ -164,6 +164,8 @@ class EndingConnection(Wire):
         self._service = SERVICE[self._service, _END]
         self._hold |= NOT_SERVING
         self.flush_now()
+        if self.lost:
+            return  # a listener of what has gone out has cut the connection
         if linger:
             self._set_deadline(self.loop.time() + LINGER)
             self.socket.end()
@@ -223,7 +225,8 @@ class EndingConnection(Wire):
         """Leave the socket, and how it ends, to the listeners of ``client_error``."""
         self._service = SERVICE[self._service, ServiceMove.GIVE_OVER]
         self.flush_now()
-        self._throw_away()
+        if not self.lost:
+            self._throw_away()
         self._tell_client_error(error)
 
     def _tell_client_error(self, error: Exception) -> None:
@@ -291,6 +294,7 @@ class EndingConnection(Wire):
         was_serving = self._service is _SERVING
         self._service = SERVICE[self._service, _LOSE]
         self._hold |= NOT_SERVING
+        self._clock_runs = True  # who parses at present starts none any more
         self.deadline = inf
         self.server.forget(self)
         exchanges = tuple(self._exchanges)

@@ -526,7 +526,8 @@ class ServerResponse(ResponseEvents):
                 self._emit_finish()
         finally:
             connection = self._connection
-            if connection is not None:
+            # A listener may have cut the connection, which then tells of the end.
+            if connection is not None and not self._gone:
                 connection.response_finished(self)
 
     def set_timeout(
