@@ -385,6 +385,24 @@ async def test_a_duplex_can_be_brought_as_a_connection() -> None:
     assert ours.destroyed
 
 
+async def test_requests_that_wait_before_an_end_are_answered() -> None:
+    """An end that comes while reading is held up cuts no request off (H-129, X-025)."""
+    ours, theirs = duplex_pair()
+
+    async def listener(request: Request, response: Response) -> None:
+        await anyio.lowlevel.checkpoint()
+        response.end(request.url)
+
+    server = http.create_server(listener, max_pipelined_requests=1)
+    server.custom.emit("connection", ours)
+    theirs.end(b"".join(GET.replace(b"/", b"/%d" % n, 1) for n in (1, 2, 3)))
+    received = b"".join([chunk async for chunk in theirs])
+    answers = received.split(b"HTTP/1.1 200 OK")[1:]
+    assert [bytes(answer[-2:]) for answer in answers] == [b"/1", b"/2", b"/3"]
+    closing = [b"Connection: close" in answer for answer in answers]
+    assert closing == [False, False, True]
+
+
 @pytest.mark.parametrize("how", ["garbage", "destroy"])
 async def test_what_a_duplex_brings_can_be_bad(how: str) -> None:
     """It is refused as on a socket; its end ends its exchanges (X-026, H-128)."""

@@ -335,7 +335,7 @@ class ServerConnection(EndingConnection):
         limit = server.max_requests_per_socket
         if (
             not server.accepts_more
-            or self._peer_ended
+            or (self._peer_ended and not self.parser.buffer)
             or (limit and self._requests >= limit)
         ) and self._exchanges[-1] is response:
             return CLOSE_LINE
@@ -415,8 +415,9 @@ class ServerConnection(EndingConnection):
         if self._service is not _SERVING or self._switch is not None:
             self._leave()
             return
-        if self._peer_ended or not server.accepts_more:
-            self._end()
+        if (self._peer_ended and not self.parser.buffer) or not server.accepts_more:
+            is_sending = self._hold != 0 or self.parser.has_unparsed
+            self._end(linger=is_sending and not self._peer_ended)
             return
         if self._hold:
             self._go_on(QUEUE_FULL)
