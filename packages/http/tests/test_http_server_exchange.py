@@ -1,11 +1,11 @@
 """One request and its answer, seen on the wire."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
 from headrace import http, net
-from headrace.http.testing import RawClient
+from headrace.http.testing import RawClient, served
 
 Engine = Literal["h11", "llhttp"]
 Request = http.IncomingMessage
@@ -161,6 +161,31 @@ async def test_head_is_answered_without_a_body(ending: str, engine: Engine) -> N
         second = await client.ask("HEAD / HTTP/1.1")
     assert (first.status, second.status) == (200, 200)
     assert first.header("transfer-encoding") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Content-Length", -1),
+        ("Content-Length", "many"),
+        ("Content-Length", ["1", "1"]),
+        ("Transfer-Encoding", "chunked, chunked"),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 304])
+async def test_a_bodiless_head_has_no_wrong_framing(
+    name: str, value: Any, status: int
+) -> None:
+    """What GET refuses to send does not go out for HEAD or 304 (H-120 rule 1)."""
+
+    def listener(request: Request, response: Response) -> None:
+        response.status_code = status
+        response.set_header(name, value).end()
+
+    async with served(listener) as (_, client):
+        answer = await client.ask("HEAD / HTTP/1.1")
+    assert answer.status == 500
+    assert answer.header(name) is None
 
 
 @pytest.mark.parametrize("status", [204, 304])

@@ -373,6 +373,8 @@ async def test_write_head_and_set_header_chain() -> None:
         ((200, {"a": ["x", None]}), "ERR_HTTP_INVALID_HEADER_VALUE"),
         ((200, {"a": True}), "ERR_INVALID_ARG_TYPE"),
         ((200, {"Content-Length": "x"}), "ERR_HTTP_INVALID_HEADER_VALUE"),
+        ((200, {"Content-Length": -1}), "ERR_HTTP_INVALID_HEADER_VALUE"),
+        ((200, {"Content-Length": 2**64}), "ERR_HTTP_INVALID_HEADER_VALUE"),
         (
             (200, {"Content-Length": 1, "content-length": 2}),
             "ERR_HTTP_INVALID_HEADER_VALUE",

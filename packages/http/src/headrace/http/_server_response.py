@@ -21,6 +21,7 @@ from headrace.http._errors import (
 from headrace.http._exchange import Exchange
 from headrace.http._framing import (
     BODILESS_STATUSES,
+    MAX_CONTENT_LENGTH,
     Framing,
     declared_length,
     ends_chunked,
@@ -256,7 +257,9 @@ class ServerResponse(ResponseEvents):
             fields, removed = self._fields, self._removed
             self._merge_headers(headers)
             length = self._fields.get("content-length")
-            if length is not None and type(length[1]) is not int:
+            if length is not None and not (
+                type(length[1]) is int and 0 <= length[1] <= MAX_CONTENT_LENGTH
+            ):
                 try:
                     declared_length(self._fields)
                 except InvalidHeaderValueError:
@@ -385,7 +388,10 @@ class ServerResponse(ResponseEvents):
             self._drop_field("transfer-encoding")
             self._drop_field("content-length")
         elif has_coding:
+            ends_chunked(self._fields["transfer-encoding"][1])
             self._drop_field("content-length")
+        else:
+            declared_length(self._fields)  # what GET would refuse is no HEAD either
 
     def _refuse_trailer(self) -> None:
         if "trailer" in self._fields:
