@@ -226,6 +226,18 @@ async def test_the_last_request_of_a_socket_says_close() -> None:
     assert second.header("connection") == "close"
 
 
+async def test_a_limit_that_is_set_later_holds_for_open_connections() -> None:
+    """The last allowed answer says close, also under a new limit (X-007)."""
+    server = http.create_server(lambda request, response: response.end("x"))
+    async with server.listen(0, "127.0.0.1"), RawClient(server) as client:
+        first = await client.ask("GET / HTTP/1.1")
+        server.max_requests_per_socket = 2
+        second = await client.ask("GET / HTTP/1.1")
+        assert await client.read_all() == b""
+    assert first.header("connection") == "keep-alive"
+    assert second.header("connection") == "close"
+
+
 async def test_a_half_closed_client_gets_its_answer() -> None:
     """FIN behind the request does not cut the answer (H-129, pitfall 25)."""
     release = anyio.Event()

@@ -161,6 +161,13 @@ class Server(ServerEvents):
         object.__setattr__(self, name, value)
         if name in SETTINGS:
             self.terms = None
+            if name == "max_requests_per_socket":  # it holds for open ones, too
+                self._promise_nothing()
+
+    def _promise_nothing(self) -> None:
+        """Let each answer find out whether another request is wanted behind it."""
+        for connection in self._http_connections:
+            connection.usual_promise = None
 
     def make_terms(self) -> Terms:
         """Work out what the settings mean for connections from now on."""
@@ -257,8 +264,7 @@ class Server(ServerEvents):
     def close(self, callback: Callable[..., object] | None = None) -> Self:
         """Stop accepting, close idle connections, let the others finish (H-034)."""
         self.accepts_more = False
-        for connection in self._http_connections:
-            connection.usual_promise = None
+        self._promise_nothing()
         super().close(callback)
         self.close_idle_connections()
         return self
