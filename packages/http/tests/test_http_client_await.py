@@ -42,6 +42,87 @@ async def test_chunks_of_a_body() -> None:
             await checkpoint()
 
 
+BARE = [
+    ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"),
+    ("GET", b"HTTP/1.1 204 No Content\r\n\r\n"),
+    ("GET", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+    ("GET", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+]
+
+
+@pytest.mark.parametrize(("method", "answer"), BARE)
+async def test_an_awaited_answer_without_a_body_holds_no_socket(
+    method: str, answer: bytes
+) -> None:
+    """There is nothing to read, so its socket serves the next request (H-098)."""
+    async with (
+        HostileServer(stays(answer, answer, answer)) as server,
+        http.Agent(keep_alive=True, max_sockets=1) as agent,
+    ):
+        for reused in (False, True, True):
+            request = http.request(server.url(), agent=agent, method=method).end()
+            await request  # and no look at the response
+            assert request.reused_socket is reused
+        assert server.connections == 1
+
+
+async def test_an_end_that_comes_later_frees_the_socket_as_well() -> None:
+    """A chunked body that turns out to be empty when the response is here (H-098)."""
+    here = anyio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.read_head()
+        await peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await here.wait()
+        await peer.send(b"0\r\n\r\n")
+        await peer.read_head()
+        await peer.send(ok(b"next"))
+
+    async with (
+        HostileServer(script) as server,
+        http.Agent(keep_alive=True, max_sockets=1) as agent,
+    ):
+        empty = await http.get(server.url(), agent=agent)
+        here.set()
+        response = await http.get(server.url(), agent=agent)
+        assert await response.body() == b"next"
+        assert await empty.body() == b""
+
+
+async def test_an_answer_without_a_body_can_still_be_read() -> None:
+    """body() is empty; listeners that come late hear end and close (H-105)."""
+    answer = BARE[2][1]
+    async with (
+        HostileServer(stays(answer, answer)) as server,
+        http.Agent(keep_alive=True) as agent,
+    ):
+        response = await http.get(server.url(), agent=agent)
+        assert await response.body() == b""
+        response = await http.get(server.url(), agent=agent)
+        seen: list[str] = []
+        response.on("end", lambda: seen.append("end"))
+        response.on("close", lambda: seen.append("close")).resume()
+        while not response.closed:
+            await checkpoint()
+        assert seen == ["end", "close"]
+
+
+async def test_a_listener_of_response_has_to_let_a_bare_answer_end() -> None:
+    """As in Node: until then the socket is held (H-072)."""
+    async with (
+        HostileServer(stays(BARE[2][1])) as server,
+        http.Agent(keep_alive=True) as agent,
+    ):
+        request = http.get(server.url(), lambda response: None, agent=agent)
+        while request.response is None:
+            await checkpoint()
+        assert request.response.complete
+        assert agent.free_sockets == {}
+        request.response.resume()
+        while not agent.free_sockets:
+            await checkpoint()
+
+
 async def test_every_await_finds_what_has_happened() -> None:
     """The response again and again, or the error again and again (H-072)."""
     async with (

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from headrace.http._carrier import Carrier, DuplexCarrier
+from headrace.http._client_exchange import Exchange
 from headrace.http._client_response import KEPT, ClientResponse
 from headrace.http._errors import BodyDiscardedError, TooManyInterimError
 from headrace.http._header_queue import SENT
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 #: Informational responses that one request may get. A progress report every few seconds
 #: for a quarter of an hour fits; a peer that sends nothing else is cut off.
 MAX_INTERIM_RESPONSES: Final = 256
+
+_READING: Final = Exchange.READING
 
 # Where a socket keeps its connection object.
 _KEY: Final = "_headrace_http_client"
@@ -374,9 +377,26 @@ class ClientConnection(Wire):
                 response._complete()
                 if request.unclaimed and is_untouched(response):
                     self._complete_unclaimed(request, response)
+                elif not response._whole_body and self._is_bare(request, response):
+                    response._source = None
+                    request._answer_read()
         finally:
             if surplus:
                 self._surplus()
+
+    def _is_bare(self, request: RequestLife, response: ClientResponse) -> bool:
+        """Tell whether an awaited response has no body, and nobody has asked for one.
+
+        There is nothing to read, so nobody will: ``await`` for a HEAD or a 204 would
+        otherwise hold the socket for good.
+        """
+        return (
+            request._awaited
+            and request._exchange is _READING
+            and response._readable_state is None
+            and not response._listeners
+            and "response" not in request._listeners
+        )
 
     def _wait_for_reader(self, request: RequestLife, response: ClientResponse) -> None:
         """Stop reading; what nobody has claimed is thrown away instead (H-072)."""
