@@ -1,6 +1,6 @@
 """Contract checks that any stream implementation can be put through.
 
-Each check is an `async def` of one argument, a function that makes what it checks.
+Each check is an `async def` of one argument, an `async def` that makes what it checks.
 Parametrise a test with them::
 
     @pytest.mark.parametrize("check", PAIR_CHECKS)
