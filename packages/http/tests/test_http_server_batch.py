@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
 
 class FakeLoop:
-    """A loop whose clock and crowd a test decides about."""
+    """A loop whose clock a test decides about."""
 
     def __init__(self) -> None:
-        self.is_crowded = True
         self.now = 100.0
         self.owner: object = "somebody"
         self.soon: list[Any] = []
@@ -57,39 +56,28 @@ class Turn:
         self.batch = FlushBatch(cast("Loop", self.loop))
         self.flushed: list[str] = []
 
-    def flush(self, name: str) -> None:
-        self.batch.flush(cast("Wire", FakeWire(name, self.flushed)))
-
-
-def test_who_is_alone_does_not_wait() -> None:
-    """Without others in the turn the flush happens at once."""
-    turn = Turn()
-    turn.loop.is_crowded = False
-    turn.flush("a")
-    assert turn.flushed == ["a"]
-    assert not turn.loop.soon
+    def add(self, name: str) -> None:
+        self.batch.add(cast("Wire", FakeWire(name, self.flushed)))
 
 
 def test_a_crowd_leaves_together_in_order() -> None:
-    """They wait for one call behind the others of the turn, the last one too."""
+    """They wait for one call behind the others of the turn."""
     turn = Turn()
-    turn.flush("a")
-    turn.flush("b")
-    turn.loop.is_crowded = False
-    turn.flush("c")
+    turn.add("a")
+    turn.add("b")
     assert not turn.flushed
     assert turn.loop.owner == "somebody"
     (run,) = turn.loop.soon
     run()
-    assert turn.flushed == ["a", "b", "c"]
+    assert turn.flushed == ["a", "b"]
 
 
 def test_a_slow_handler_keeps_nobody_waiting() -> None:
     """When the first has waited long enough, all go before the turn is over."""
     turn = Turn()
-    turn.flush("a")
+    turn.add("a")
     turn.loop.now += 2 * _batch.LONGEST
-    turn.flush("b")
+    turn.add("b")
     assert turn.flushed == ["a", "b"]
 
 
@@ -98,7 +86,7 @@ def test_few_wait_for_each_other() -> None:
     turn = Turn()
     names = [str(number) for number in range(_batch.MOST + 1)]
     for name in names:
-        turn.flush(name)
+        turn.add(name)
     assert turn.flushed == names[: _batch.MOST]
     for run in turn.loop.soon:
         run()

@@ -27,12 +27,13 @@ _KEY: Final = "headrace.http answers that leave together"
 class FlushBatch:
     """The connections of one loop whose flush was put off in this turn."""
 
-    __slots__ = ("_loop", "_since", "_wires")
+    __slots__ = ("_loop", "_since", "wires")
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._since = 0.0
-        self._wires: list[Wire] = []
+        #: Those that wait.
+        self.wires: list[Wire] = []
 
     @classmethod
     def of(cls, loop: Loop) -> FlushBatch:
@@ -42,13 +43,10 @@ class FlushBatch:
             batch = loop.locals[_KEY] = cls(loop)
         return batch
 
-    def flush(self, wire: Wire) -> None:
-        """Flush `wire` now, or behind what else is due in this turn of the loop."""
-        wires, loop = self._wires, self._loop
+    def add(self, wire: Wire) -> None:
+        """Flush `wire` behind what else is due in this turn of the loop."""
+        wires, loop = self.wires, self._loop
         if not wires:
-            if not loop.is_crowded:
-                wire._flush()
-                return
             self._since = loop.time()
             # Nobody's: what runs then answers for itself.
             owner, loop.owner = loop.owner, None
@@ -59,6 +57,6 @@ class FlushBatch:
             self._flush_all()
 
     def _flush_all(self) -> None:
-        wires, self._wires = self._wires, []
+        wires, self.wires = self.wires, []
         for wire in wires:
             self._loop.deliver(wire.owner, wire._flush)

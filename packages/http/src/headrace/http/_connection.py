@@ -78,34 +78,41 @@ class ServerConnection(EndingConnection):
             self._watch_arrival()
 
     def _parse(self) -> None:
-        """Deliver what is parsed until more bytes are needed or somebody must wait."""
+        """Deliver what is parsed, then send what the handlers have answered."""
         if self._parsing:
             return
         self._parsing = True
-        parser = self.parser
         try:
-            while not self._hold:
-                try:
-                    event = parser.next_event()
-                    kind = type(event)
-                    if kind is RequestHead:
-                        self._on_head(event)  # type: ignore[arg-type]
-                    elif kind is EndOfMessage:
-                        self._on_end(event)  # type: ignore[arg-type]
-                        if not parser.buffer:
-                            break
-                    elif kind is bytes:
-                        self._on_body(event)  # type: ignore[arg-type]
-                    else:  # NEED_DATA or PAUSED
-                        break
-                except HTTPParserError as error:
-                    self._client_error(error)
-                except Exception as error:
-                    self.take_exception(error, self)
+            self._deliver_messages()
         finally:
             self._parsing = False
             if self._flush_due == PARSER:
-                self._batch.flush(self)
+                if self.loop.due or self._batch.wires:
+                    self._batch.add(self)
+                else:
+                    self._flush()
+
+    def _deliver_messages(self) -> None:
+        """Deliver messages until more bytes are needed or somebody must wait."""
+        parser = self.parser
+        while not self._hold:
+            try:
+                event = parser.next_event()
+                kind = type(event)
+                if kind is RequestHead:
+                    self._on_head(event)  # type: ignore[arg-type]
+                elif kind is EndOfMessage:
+                    self._on_end(event)  # type: ignore[arg-type]
+                    if not parser.buffer:
+                        break
+                elif kind is bytes:
+                    self._on_body(event)  # type: ignore[arg-type]
+                else:  # NEED_DATA or PAUSED
+                    break
+            except HTTPParserError as error:
+                self._client_error(error)
+            except Exception as error:
+                self.take_exception(error, self)
 
     def _watch_arrival(self) -> None:
         """Start the clock of a request that has arrived in part."""

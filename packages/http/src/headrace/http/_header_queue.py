@@ -183,15 +183,23 @@ class HeaderQueue(Writable):
             self._fields.pop(lowered, None)
         self._removed = self._removed | {lowered}
 
+    def _take_known(self, headers: Headers) -> bool:
+        """Take a mapping over that was checked before; return whether it was."""
+        if type(headers) is not dict or self._fields or self._removed:
+            return False
+        try:
+            known = KNOWN_HEADS.get(tuple(headers.items()))
+        except TypeError:  # a list among the values
+            return False
+        if known is None:
+            return False
+        self._fields, self._text = known
+        return True
+
     def _merge_headers(self, headers: Headers) -> None:
         """Take the headers of `write_head` over those set before (H-044)."""
         if type(headers) is dict and not self._fields and not self._removed:
-            try:
-                known = KNOWN_HEADS.get(tuple(headers.items()))
-            except TypeError:  # a list among the values
-                known = None
-            if known is None:
-                known = self._read_mapping(headers)
+            known = self._read_mapping(headers)
             if known is not None:
                 self._fields, self._text = known
                 return
@@ -236,7 +244,7 @@ class HeaderQueue(Writable):
                 text += self._value_lines(name, value)
         if len(fields) < len(headers):
             return None
-        if is_text:
+        if is_text and "content-length" not in fields:  # its value is checked, too
             remember_head(headers, fields, text)
         return fields, text
 

@@ -253,24 +253,28 @@ class ServerResponse(ResponseEvents):
         if status_message:
             check_text("the status message", status_message)
             status_message = plain(status_message)
-        if headers is not None:
-            fields, removed = self._fields, self._removed
-            self._merge_headers(headers)
-            length = self._fields.get("content-length")
-            if length is not None and not (
-                type(length[1]) is int and 0 <= length[1] <= MAX_CONTENT_LENGTH
-            ):
-                try:
-                    declared_length(self._fields)
-                except InvalidHeaderValueError:
-                    self._fields, self._removed = fields, removed
-                    self._lines = self._text = None
-                    raise
+        if headers is not None and not self._take_known(headers):
+            self._merge_checked(headers)
         self.status_code = code
         if status_message:
             self._phrase = status_message
         self._stage = FIXED
         return self
+
+    def _merge_checked(self, headers: Headers) -> None:
+        """Merge headers, and refuse a length that is none while nothing is fixed."""
+        fields, removed = self._fields, self._removed
+        self._merge_headers(headers)
+        length = self._fields.get("content-length")
+        if length is not None and not (
+            type(length[1]) is int and 0 <= length[1] <= MAX_CONTENT_LENGTH
+        ):
+            try:
+                declared_length(self._fields)
+            except InvalidHeaderValueError:
+                self._fields, self._removed = fields, removed
+                self._lines = self._text = None
+                raise
 
     def _status_line(self) -> str:
         code = check_status_code(self.status_code)

@@ -10,7 +10,7 @@ from headrace.events.loop._loop import Loop
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable, Generator, Sized
+    from collections.abc import Awaitable, Callable, Generator
 
     from headrace.events.loop._protocols import Callback, Owner
     from headrace.events.loop._task import Task
@@ -106,7 +106,7 @@ def _is_cancelled(task: "Task") -> bool:
 class AsyncioLoop(Loop):
     """The `Loop` of one asyncio event loop."""
 
-    __slots__ = ("_due", "_ending", "_keeper", "_native", "_parked_keeper", "time")
+    __slots__ = ("_ending", "_keeper", "_native", "_parked_keeper", "time")
 
     def __init__(self, native: asyncio.AbstractEventLoop) -> None:
         super().__init__()
@@ -116,14 +116,10 @@ class AsyncioLoop(Loop):
         own = type(native).time is asyncio.BaseEventLoop.time
         self.time: Callable[[], float] = monotonic if own else native.time
         # asyncio's own queue of this turn, where there is one; it is only looked at.
-        self._due: Sized = getattr(native, "_ready", ())
+        self.due = getattr(native, "_ready", ())
         self._ending = False  # the keeper was cancelled and is cleaning up
         self._keeper: asyncio.Task[None] | None = None
         self._parked_keeper: asyncio.Future[None] | None = None
-
-    @property
-    def is_crowded(self) -> bool:
-        return len(self._due) > 0
 
     def _schedule_drain(self) -> None:
         if self._native.is_closed():

@@ -27,7 +27,7 @@ from headrace.events.loop._waiter import Waiter
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable, Coroutine, Hashable
+    from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sized
 
     from headrace.events.loop._protocols import (
         Callback,
@@ -60,6 +60,8 @@ class Loop(ABC):
             `spawn` keep it for the code they schedule.
         runner: What runs the whole program, set by `net.run`; exceptions that nobody
             takes go to it.
+        due: Its length is how many callbacks of others wait in this turn of the loop,
+            as far as that is known: a hint.
         locals: Values that belong to this loop and end with it, by keys of your own.
     """
 
@@ -72,6 +74,7 @@ class Loop(ABC):
         "_scheduled",
         "_tasks",
         "_woken",
+        "due",
         "locals",
         "owner",
         "runner",
@@ -83,6 +86,7 @@ class Loop(ABC):
         self.owner: Owner | None = None
         self.runner: Runner | None = None
         self.locals: dict[Hashable, Any] = {}
+        self.due: Sized = ()
         self._busy = False  # a delivery or a drain runs: the ticks run at its end
         self._scheduled = False  # the native loop will call `run_scheduled`
         self._holds = 0
@@ -220,14 +224,6 @@ class Loop(ABC):
         Nothing can run on a dead loop, and whatever is open was aborted at its end; who
         destroys such an object later has done nothing wrong.
         """
-
-    @property
-    def is_crowded(self) -> bool:
-        """Whether more callbacks wait in this turn of the loop, as far as is known.
-
-        A hint for whoever can do the same for several of them at once.
-        """
-        return False
 
     # Later
 
