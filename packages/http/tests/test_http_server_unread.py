@@ -41,6 +41,51 @@ async def test_a_body_nobody_reads_is_thrown_away() -> None:
     assert seen == ["POST end", "GET end"]
 
 
+@pytest.mark.parametrize("size", [5, 10])
+async def test_who_reads_late_gets_all_or_nothing(size: int) -> None:
+    """A body of which a part is thrown away is never taken for a whole (H-116)."""
+    bodies: list[bytes] = []
+    requests: list[Request] = []
+
+    def listener(request: Request, response: Response) -> None:
+        response.end("early")
+        requests.append(request)
+
+    async with served(listener) as (_, client):
+        await answered(client, post(10) + b"0123456789"[:size])
+        async with anyio.create_task_group() as tasks:
+
+            async def read() -> None:
+                bodies.append(await requests[0].body())
+
+            tasks.start_soon(read)
+            await client.send(b"0123456789"[size:])
+        await answered(client, GET)
+    assert bodies == [b""]
+
+
+async def test_a_body_behind_a_waiting_answer_is_kept() -> None:
+    """It is thrown away when its own answer is out, not another's (H-116, H-127)."""
+    bodies: list[bytes] = []
+    requests: list[Request] = []
+    responses: list[Response] = []
+
+    def listener(request: Request, response: Response) -> None:
+        requests.append(request)
+        responses.append(response)
+        if len(requests) != 2:
+            response.end("at once")
+
+    async with served(listener) as (_, client):
+        await client.send(GET + GET + post(4) + b"body")
+        assert (await client.response()).body == b"at once"
+        bodies.append(await requests[2].body())
+        responses[1].end("later")
+        assert (await client.response()).body == b"later"
+        assert (await client.response()).body == b"at once"
+    assert bodies == [b"body"]
+
+
 def paused_first(request: Request) -> None:
     request.pause()
 

@@ -248,14 +248,16 @@ class ServerConnection(EndingConnection):
             self._discarded += len(data)
             if self._discarded > self.server.max_body_discard:
                 self._give_up_body(response)
-                return
-        elif (
+            return  # who begins to read now gets nothing, never a part
+        if (
             response._stage >= ENDED
             and self._flush_due == PARSER
             and request._readable_state is None
+            and request._early is None
             and not request._listeners
         ):
-            return  # `_dump` would follow before anybody can ask for it
+            request._early = data  # as a rule `_dump` follows, and it needs no stream
+            return
         if not request.push(data) and not request.destroyed:
             self._wait(BODY_FULL)
 

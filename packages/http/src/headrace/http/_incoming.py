@@ -115,6 +115,8 @@ class IncomingMessage(IncomingEvents):
     _high_water_mark: int | None = None
     #: `pause` was called before anybody had begun to read.
     _paused_unread: bool = False
+    #: The first piece of a body that came when probably nobody would ask for it.
+    _early: bytes | None = None
     _headers: dict[str, Any] | None = None
     _raw_trailers: list[str] | None = None
     _raw_headers: list[str] | None = None
@@ -227,11 +229,16 @@ class IncomingMessage(IncomingEvents):
         if high_water_mark is None:
             high_water_mark = self._high_water_mark
         state = super()._make_readable_state(high_water_mark, object_mode=object_mode)
-        if self._body is BODY_ENDED:
+        is_ended, early = self._body is BODY_ENDED, self._early
+        if is_ended or (early is not None and self._body is _STREAM):
             self._body = _STREAM
-            # As if `_read` had found the end: listeners hear of it with the next tick.
+            self._early = None
+            # As if `_read` had found it: listeners hear of it with the next tick.
             state.calling = True
-            self.push(None)
+            if early is not None:
+                self.push(early)
+            if is_ended:
+                self.push(None)
             state.calling = False
         return state
 
