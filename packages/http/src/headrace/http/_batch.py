@@ -4,7 +4,9 @@ A send wakes the peer. On a busy server that costs as much as a small request, e
 the peer has gone back to sleep; when the answers of one turn follow each other it is
 awake for all but the first. A connection that is alone does not wait: it is only when
 callbacks of others are due in this turn of the loop that a flush is put off, until they
-have run, for at most `MOST` connections or `LONGEST` seconds.
+have run, or until `MOST` connections wait, or the first of them for `LONGEST` seconds.
+Both are looked at when a connection is added: a callback that blocks the loop in this
+turn holds these answers up as it holds up all that is behind it.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 
 #: Connections that wait for one another at the most.
 MOST: Final = 16
-#: Seconds for which the first of them waits at the most: a slow handler is not waited
-#: for by the answers that were there before it.
+#: Seconds of the first one's waiting after which no further connection is waited for:
+#: behind one slow handler the answers leave, and not behind all of them.
 LONGEST: Final = 0.000_5
 
 _KEY: Final = "headrace.http answers that leave together"
