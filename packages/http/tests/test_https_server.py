@@ -196,6 +196,22 @@ async def test_a_client_that_half_closes_gets_its_answer(engine: Engine) -> None
         assert client.ended_cleanly
 
 
+async def test_requests_that_wait_before_close_notify_are_answered(
+    engine: Engine,
+) -> None:
+    """The end does not overtake requests whose reading was held up (H-127, H-129)."""
+    bodies = iter([b"x" * 500_000, *[b"y"] * 9])
+    async with listening(
+        lambda _, response: response.end(next(bodies)), engine=engine
+    ) as server:
+        client = net.connect_tls(port_of(server), "127.0.0.1", ca=CA)
+        client.allow_half_open = True
+        client.end(GET * 10)
+        received = b"".join([chunk async for chunk in client])
+    assert received.count(b"HTTP/1.1 200 OK") == 10
+    assert received.endswith(b"y")
+
+
 @pytest.mark.parametrize("ask", [LAST, b"GET / HTTP/1.0\r\n\r\n"])
 async def test_an_answer_at_the_end_of_a_connection_ends_it_properly(
     ask: bytes,

@@ -319,8 +319,7 @@ class ServerConnection(EndingConnection):
         """Take note that the client sends no more; its answers still go out (H-129)."""
         self._peer_ended = True
         self.usual_promise = None
-        if not self._hold:
-            self._parse_eof()
+        self._parse_held()  # requests may have waited, and their tick is still to come
 
     def _parse_eof(self) -> None:
         try:
