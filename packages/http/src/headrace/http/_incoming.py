@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from headrace.events import specialized
 from headrace.http._checks import check_duration
 from headrace.http._errors import BodyTooLargeError, PeerGoneError
+from headrace.http._listeners import adopt_listener, forget_listeners
 from headrace.http._message_events import IncomingEvents
-from headrace.http._tasks import adopt_listener, forget_listeners
 from headrace.http_parser import merge_headers
 from headrace.streams import Life, ReadableState, Stream
 

@@ -25,7 +25,7 @@ from headrace.http._header_queue import (
     HeaderQueue,
 )
 from headrace.http._headers import Headers, check_value, field_lines, lower_name, pairs
-from headrace.http._tasks import forget_listeners
+from headrace.http._listeners import forget_listeners
 from headrace.streams import (
     AlreadyFinishedError,
     CannotPipeError,

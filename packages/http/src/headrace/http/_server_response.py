@@ -38,9 +38,9 @@ from headrace.http._headers import (
     pairs,
     plain,
 )
+from headrace.http._listeners import adopt_listener
 from headrace.http._message_events import ResponseEvents
 from headrace.http._outgoing import OutgoingMessage
-from headrace.http._tasks import adopt_listener
 from headrace.http_parser import STATUS_CODES
 from headrace.streams import StreamDestroyedError
 

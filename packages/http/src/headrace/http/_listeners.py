@@ -1,4 +1,4 @@
-"""Whose the listeners of messages, and their coroutines, are (H-150)."""
+"""Listeners of messages: whose their coroutines are (H-150), and their end."""
 
 from __future__ import annotations
 
