@@ -87,10 +87,13 @@ class ServerConnection(EndingConnection):
         finally:
             self._parsing = False
             if self._flush_due == PARSER:
-                if self.loop.due or self._batch.wires:
-                    self._batch.add(self)
-                else:
-                    self._flush()
+                self._flush_in_turn()
+
+    def _flush_in_turn(self) -> None:
+        if self.loop.due or self._batch.wires:
+            self._batch.add(self)
+        else:
+            self._flush()
 
     def _deliver_messages(self) -> None:
         """Deliver messages until more bytes are needed or somebody must wait."""

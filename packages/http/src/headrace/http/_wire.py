@@ -104,7 +104,7 @@ class Wire:
             self._flush_due = PARSER
         else:
             self._flush_due = TICK
-            self.loop.next_tick_for(self.owner, self._flush)
+            self.loop.next_tick_for(self.owner, self._flush_in_turn)
 
     @property
     def unsent(self) -> int:
@@ -141,6 +141,10 @@ class Wire:
         except Exception as error:
             self.loop.report(error, callback, self.owner)
         self.drained()
+
+    def _flush_in_turn(self) -> None:
+        """Flush now, or together with others that are about to; subclasses decide."""
+        self._flush()
 
     def _wait_for_socket(self, callbacks: list[FlushCallback]) -> None:
         """Keep the batch's callbacks until the socket has taken all of it."""
