@@ -310,6 +310,11 @@ class SocketTransport(Transport):
         self._move(SendingMove.FAIL)
         self._failure = SocketError.from_exception(error, "write")
         reading = self._wanted and not self._read_ended
+        if reading and self._libuv and self._watched:
+            # The failure has taken the socket's error away, by which libuv would have
+            # told once more that there is something to read.
+            self.loop.unwatch_readable(self._socket)
+            self.loop.watch_readable(self._socket, self._readable)
         if not (reading and error.errno in _PEER_GONE):
             self.loop.next_tick_for(self.holder._owner, self._lose, self._failure)
 
