@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import anyio
+import anyio.lowlevel
 import pytest
 import trustme
 
@@ -768,7 +769,8 @@ async def test_a_request_cancelled_in_its_handshake() -> None:
                 tasks.start_soon(cancel)
                 await https.get(f"https://127.0.0.1:{port_of(deaf)}/", agent=agent)
         assert scope.cancelled_caught
-        assert agent.total_socket_count == 0
+        while agent.total_socket_count:  # its close comes with a later turn
+            await anyio.lowlevel.checkpoint()
 
 
 async def test_the_systems_authorities_are_trusted(
