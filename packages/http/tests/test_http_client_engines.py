@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from headrace import http, https
+from headrace.events.loop import current
 from headrace.http._client_connection import ClientConnection
-from headrace.http.testing import HostileServer, ok, stays
+from headrace.http.testing import HostileServer, garbage, half_body, ok, stays
 
 
 def engine_of(request: http.ClientRequest) -> str:
@@ -67,3 +68,29 @@ def test_what_an_agent_was_told() -> None:
     """It can be read, and changed for later sockets."""
     assert http.Agent().engine == "auto"
     assert http.Agent({"engine": "h11"}).engine == "h11"
+
+
+async def test_a_parser_serves_the_next_connection_too() -> None:
+    """Made once for exchanges that end well; whatever came before it reads right."""
+    cases = (stays(ok()), stays(ok()), stays(ok(b"other")))
+    parsers: list[object] = []
+
+    def note(socket: Any) -> None:
+        parsers.append(ClientConnection.of(socket, current()).parser)
+
+    for number, case in enumerate(cases):
+        async with HostileServer(case) as server, http.Agent() as agent:
+            request = http.get(server.url(), agent=agent)
+            request.on("socket", note)
+            assert await (await request).body() == (b"other" if number == 2 else b"ok")
+    assert parsers[0] is parsers[1] is parsers[2]
+
+
+async def test_a_parser_that_is_inside_a_message_serves_nobody_else() -> None:
+    """One whose connection ended in the middle, or broke a rule, is dropped."""
+    for broken in (half_body, garbage):
+        async with HostileServer(broken) as server, http.Agent() as agent:
+            with pytest.raises((OSError, http.HTTPParserError)):
+                await (await http.get(server.url(), agent=agent)).body()
+        async with HostileServer(stays(ok())) as server, http.Agent() as agent:
+            assert await (await http.get(server.url(), agent=agent)).body() == b"ok"

@@ -54,6 +54,9 @@ _FLOW: Final = Move.FLOW
 _REST: Final = Move.REST
 _CHUNKED: Final = Transfer.CHUNKED
 
+_HEAD_STATE: Final = State.HEAD
+_CLOSED: Final = State.CLOSED
+
 # A part of the table for the move of every message.
 _EXPECTED: Final = moves_from(State.IDLE)[Move.EXPECT]
 
@@ -123,6 +126,25 @@ class ResponseParser(MessageParser[ResponseHead]):
             )
         self._state = _EXPECTED
         self._method = method
+
+    def renew(self) -> bool:
+        """Get ready for another connection, if the last one ended between messages.
+
+        Nothing of it is left but what an equal head says.
+
+        Returns:
+            Whether the parser is as good as a new one. If not, drop it.
+        """
+        state = self._state
+        if state is not _IDLE and state is not _CLOSED and state is not _HEAD_STATE:
+            return False
+        self._state = _IDLE
+        self.buffer = b""
+        self._position = self._head_end = 0
+        self._finished = False
+        self._section.forget()
+        self._engine.renew()
+        return True
 
     def _read_head(self) -> ResponseHead | Signal:
         raw = self._find_head()

@@ -48,6 +48,11 @@ _READING: Final = Exchange.READING
 # Where a socket keeps its connection object.
 _KEY: Final = "_headrace_http_client"
 
+# Where a loop keeps the parsers of ended connections, with the name of their engine.
+_PARSERS: Final = "headrace.http parsers of responses"
+#: As many connections as a busy client has at a time.
+MAX_PARSERS: Final = 64
+
 
 class ParserSettings(NamedTuple):
     """What requests may ask of the parser."""
@@ -91,6 +96,7 @@ class ClientConnection(Wire):
         "_received",
         "_response",
         "_settings",
+        "_spares",
         "exchanges",
         "heard",
         "idle_hint",
@@ -110,6 +116,8 @@ class ClientConnection(Wire):
         self.net_socket = net_socket
         self._settings: ParserSettings | None = None  # until the first exchange
         self.parser: ResponseParser
+        # Where the parser goes when the connection ends, if others can use it.
+        self._spares: list[ResponseParser] | None = None
         #: How many exchanges have begun here.
         self.exchanges = 0
         self._hint: float | None = None
@@ -158,14 +166,26 @@ class ClientConnection(Wire):
         self._discarding = False
         self._interims = 0
         if request._parser_settings is not self._settings:
-            settings = self._settings = request._parser_settings
-            self.parser = settings.make_parser(getattr(request.agent, "engine", "auto"))
+            self._choose_parser(request)
         if not self.is_connected:
             self._blocked = True
             secure = isinstance(net_socket, TLSSocket)
             event = "secure_connect" if secure else "connect"
             net_socket.custom.once(event, self._connected)
         self.socket.consume(self)
+
+    def _choose_parser(self, request: RequestLife) -> None:
+        """Take the parser of an ended connection, or make one."""
+        settings = self._settings = request._parser_settings
+        engine: EngineName = getattr(request.agent, "engine", "auto")
+        self._spares = None
+        if settings is DEFAULT_SETTINGS:
+            locals_ = self.loop.locals
+            spares = self._spares = locals_.setdefault((_PARSERS, engine), [])
+            if spares:
+                self.parser = spares.pop()
+                return
+        self.parser = settings.make_parser(engine)
 
     def _connected(self) -> None:
         if self.lost or self.is_connected:
@@ -492,6 +512,12 @@ class ClientConnection(Wire):
         request, self.request = self.request, None
         self._forget_response()
         self.lose(error)
+        spares = self._spares
+        if spares is not None and not self._parsing:  # a delivery still needs it
+            self._spares = None
+            if len(spares) < MAX_PARSERS and self.parser.renew():
+                spares.append(self.parser)
+            del self.parser  # it may be another connection's by now
         if request is not None:
             request._connection_lost(self, error)
 
