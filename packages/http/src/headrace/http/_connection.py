@@ -95,6 +95,16 @@ class ServerConnection(EndingConnection):
         else:
             self._flush()
 
+    def flush_last(self) -> None:
+        """Send what was answered before somebody destroyed the socket (H-141).
+
+        Nobody is told any more: what follows a complete answer would be its next one.
+        """
+        queue = self._queue
+        if queue and not (self._blocked or self.lost):
+            self._queue = []
+            self.socket.send(queue)
+
     def _deliver_messages(self) -> None:
         """Deliver messages until more bytes are needed or somebody must wait."""
         parser = self.parser

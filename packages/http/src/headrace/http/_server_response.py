@@ -591,7 +591,7 @@ class ServerResponse(ResponseEvents):
         adopt_listener(self, self._owner, coroutine, event, args)
 
     def destroy(self, error: BaseException | None = None) -> Self:
-        """Destroy the connection; what is not with the system yet is lost (H-057).
+        """Destroy the connection; what the system does not take now is lost (H-057).
 
         Args:
             error: Emitted as ``error`` on this response.

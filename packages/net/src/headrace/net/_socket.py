@@ -302,6 +302,9 @@ class Socket(SocketBytes):
     def _destroy(
         self, error: BaseException | None, callback: Callable[..., None]
     ) -> None:
+        flush = getattr(self._receiver, "flush_last", None)
+        if flush is not None:
+            flush()
         self._link = LINK[self._link, _DESTROY]
         if self._idle is not None:
             self._idle.cancel()

@@ -63,7 +63,11 @@ class SocketBytes(SocketBase):
     def _final(self, callback: Callable[..., None]) -> None:
         if self._link is Link.CONNECTING:
             self._final_callback = callback
-        elif self._transport.shutdown_write():
+            return
+        flush = getattr(self._receiver, "flush_now", None)
+        if flush is not None:
+            flush()
+        if self._transport.shutdown_write():
             self._final_callback = None
             callback(None)
         else:
