@@ -59,6 +59,7 @@ async def test_no_request_is_handled_on_a_destroyed_socket() -> None:
     def answer(request: http.IncomingMessage, response: http.ServerResponse) -> None:
         served.append(request.url)
         response.end(request.url)
+        assert request.socket is not None
         request.socket.destroy()
 
     async with (
