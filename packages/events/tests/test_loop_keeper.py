@@ -519,3 +519,38 @@ def test_loop_group_of_exceptions_is_reported_on_trio(
     group = record.exc_info[1]
     assert isinstance(group, ExceptionGroup)
     assert [type(error) for error in group.exceptions] == [ZeroDivisionError]
+
+
+def test_loop_call_from_a_thread(run: Run) -> None:
+    """`call_soon_threadsafe` wakes a loop that sleeps, and runs in its thread."""
+
+    async def main() -> list[object]:
+        seen: list[object] = []
+        done: Waiter[None] = Waiter()
+
+        def note(value: object) -> None:
+            seen.extend([value, threading.get_ident()])
+            done.set()
+
+        here = loop.current()
+        thread = threading.Thread(
+            target=lambda: here.call_soon_threadsafe(note, "called")
+        )
+        thread.start()
+        with anyio.fail_after(10):
+            await done.wait()
+        thread.join()
+        return seen
+
+    assert run(main) == ["called", threading.get_ident()]
+
+
+def test_loop_call_from_a_thread_after_the_end(run: Run) -> None:
+    """A loop that has ended calls nothing, and nothing is raised."""
+    seen: list[str] = []
+
+    async def main() -> loop.Loop:
+        return loop.current()
+
+    run(main).call_soon_threadsafe(seen.append, "called")
+    assert seen == []

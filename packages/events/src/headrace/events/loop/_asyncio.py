@@ -3,8 +3,9 @@
 import asyncio
 import contextvars
 import types
+from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 from headrace.events.loop._loop import Loop
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from headrace.events.loop._protocols import Callback, Owner
     from headrace.events.loop._task import Task
     from headrace.events.loop._timer import Cancellable, Timer
+
+
+Ts = TypeVarTuple("Ts")
 
 
 @types.coroutine
@@ -127,6 +131,12 @@ class AsyncioLoop(Loop):
             self._scheduled = False
         else:
             self._native.call_soon(self.run_scheduled)
+
+    def call_soon_threadsafe(
+        self, callback: "Callable[[*Ts], object]", *args: *Ts
+    ) -> None:
+        with suppress(RuntimeError):  # the loop is closed
+            self._native.call_soon_threadsafe(self.deliver, None, callback, *args)
 
     def _call_soon(
         self, owner: "Owner | None", callback: "Callback", args: tuple[Any, ...]

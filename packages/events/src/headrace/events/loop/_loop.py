@@ -51,8 +51,9 @@ _STEPS_MAX: Final = 16
 class Loop(ABC):
     """The running event loop, the same on asyncio and trio; get it with `current()`.
 
-    Not thread-safe, and meant for the thread of the loop alone. There is one object per
-    native loop, so it can serve as a key.
+    Not thread-safe, and meant for the thread of the loop alone, but for
+    `call_soon_threadsafe`. There is one object per native loop, so it can serve as a
+    key.
 
     Attributes:
         ticks: The tick queue: owner, callback, arguments.
@@ -261,6 +262,15 @@ class Loop(ABC):
         timer = Timer(self, callback, args)
         timer.start(self._arm(delay, timer))
         return timer
+
+    @abstractmethod
+    def call_soon_threadsafe(
+        self, callback: "Callable[[*Ts], object]", *args: *Ts
+    ) -> None:
+        """Have the loop call `callback` soon; from any thread, and from a finaliser.
+
+        Nothing happens if the loop has ended. It does not keep `net.run` going.
+        """
 
     @abstractmethod
     def _call_soon(

@@ -9,6 +9,7 @@ import contextvars
 import signal
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVarTuple
 
 import trio
@@ -16,6 +17,7 @@ from trio.lowlevel import (
     Abort,
     RunVar,
     current_task,
+    current_trio_token,
     in_trio_run,
     reschedule,
     spawn_system_task,
@@ -71,6 +73,7 @@ class TrioLoop(Loop):
         "_parked",
         "_readers",
         "_timers",
+        "_token",
         "_wanted",
         "_writers",
     )
@@ -82,6 +85,7 @@ class TrioLoop(Loop):
         self._wanted = False  # something was scheduled since the keeper last looked
         self._nap: trio.CancelScope | None = None  # ends at the earliest timer
         self._timers = TimerQueue()
+        self._token = current_trio_token()
         # As on asyncio, what is scheduled sees the context variables of that moment;
         # for ticks, of the moment when the first of them asked for a drain.
         self._drain_context = contextvars.Context()
@@ -99,6 +103,12 @@ class TrioLoop(Loop):
         except RuntimeError:  # the run has ended
             self.ticks.clear()
             self._scheduled = False
+
+    def call_soon_threadsafe(
+        self, callback: "Callable[[*Ts], object]", *args: *Ts
+    ) -> None:
+        with suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(self.deliver, None, callback, *args)
 
     def _call_soon(
         self, owner: "Owner | None", callback: "Callback", args: tuple[Any, ...]
