@@ -14,7 +14,7 @@ from headrace.agent._errors import (
 )
 from headrace.agent._lease import Lease
 from headrace.agent._options import AgentOptions, ConnectOptions, FrozenOptions
-from headrace.agent._protocols import ConnectionCallback, PooledRequest
+from headrace.agent._protocols import ConnectionCallback, PooledRequest, SocketHolder
 from headrace.agent._version import __version__
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "PooledRequest",
     "RequestPendingError",
     "SocketClosedError",
+    "SocketHolder",
     "UnknownOptionError",
     "__version__",
 ]

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from headrace.agent._options import AgentOptions
-    from headrace.agent._protocols import ConnectionCallback, PooledRequest
+    from headrace.agent._protocols import (
+        ConnectionCallback,
+        PooledRequest,
+        SocketHolder,
+    )
 
 __all__ = ["Agent"]
 
@@ -162,26 +166,26 @@ class Agent(AgentEvents):
             self._routes[id(options)] = (options, together, name)
         return together, name
 
-    def release(self, socket: Socket, request: "PooledRequest") -> None:
+    def release(self, socket: Socket, holder: "SocketHolder") -> None:
         """Take back a socket when the exchange is over and no listener is left on it.
 
-        If `request.reusable` is true, and nothing is left to read or to write, the
+        If `holder.reusable` is true, and nothing is left to read or to write, the
         next request of the name gets the socket, or it becomes free; else it is closed.
         So is a socket that was taken out of the agent (`agent_remove`). Giving it back
         twice has no effect.
 
         Args:
             socket: What `on_socket` brought.
-            request: Whom it was brought to.
+            holder: Whom it was brought to, or what that one's `on_socket` returned.
 
         Source: H-098, H-101.
         """
-        loop = getattr(request, "home", None) or current()
+        loop = getattr(holder, "home", None) or current()
         pool = loop.locals.get(self)
         if pool is None:
             destroy(socket)
         else:
-            pool.release(socket, request)
+            pool.release(socket, holder)
 
     def cancel(self, request: "PooledRequest") -> None:
         """Take back `add_request`, if the request has no socket yet; else do nothing.

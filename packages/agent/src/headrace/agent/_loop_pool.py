@@ -31,7 +31,7 @@ from headrace.agent._pool import (
     Steps,
     idle_limit,
 )
-from headrace.agent._protocols import PooledRequest
+from headrace.agent._protocols import PooledRequest, SocketHolder
 from headrace.agent._state import State
 from headrace.agent._watch import Watch, destroy, error_of
 from headrace.events import EventEmitter
@@ -135,20 +135,18 @@ class LoopPool:
         """Note that an `async def` hook has returned, or was cancelled."""
         self._hooks.pop(attempt, None)
 
-    def release(self, socket: Socket, request: PooledRequest) -> None:
-        """Take a socket back from its request."""
+    def release(self, socket: Socket, holder: SocketHolder) -> None:
+        """Take a socket back from whoever holds it."""
         watch = self._watches.get(socket)
         if watch is None:
             destroy(socket)
             return
         connection = watch.connection
-        claim = connection.claim
-        if connection.state is not _WORKING or claim is None:
-            return
-        if claim.request is not request:
+        if connection.holder is not holder:
             return  # given back before: it serves another one by now
-        watch.hint = request.idle_hint
-        if not (request.reusable and watch.is_clean(was_raw=request.consumes)):
+        watch.hint = holder.idle_hint
+        watch.is_kept = getattr(holder, "keeps_watch", False)
+        if not (holder.reusable and watch.is_clean(was_raw=holder.consumes)):
             self._perform(self.books.release(connection, reusable=False))
             return
         options = connection.options
@@ -293,10 +291,12 @@ class LoopPool:
             return  # the hook has changed things
         request.reused_socket = connection.served > 0
         try:
-            request.on_socket(socket)
+            holder = request.on_socket(socket)
         except BaseException:
             destroy(socket)  # nobody will give it back
             raise
+        if holder is not None and connection.holder is request:
+            connection.holder = holder
 
     def _withdraw(self, watch: Watch, claim: Ticket) -> None:
         """Find another socket for a claim; or none, if it has no place in the pool."""

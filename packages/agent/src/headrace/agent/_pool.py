@@ -104,8 +104,10 @@ class Connection(Generic[S, R]):
 
     Attributes:
         state: Where it stands.
-        claim: Whom it serves. A connection that is GONE keeps it while the caller still
-            owes that request its socket or an error.
+        claim: Whom it is made for, or promised to. A connection that is GONE keeps it
+            while the caller still owes that request its socket or an error.
+        holder: Who will give the socket back, while WORKING: the request, or whom it
+            has named instead.
         options: What the last claim on it asked for.
         served: How many requests are done with it.
         error: Why it is GONE, for the request that fails with it.
@@ -117,6 +119,7 @@ class Connection(Generic[S, R]):
         "deadline",
         "error",
         "group",
+        "holder",
         "options",
         "rested",
         "served",
@@ -128,6 +131,7 @@ class Connection(Generic[S, R]):
         self.state = State.CONNECTING
         self.group = claim.group
         self.claim: Claim[S, R] | None = claim
+        self.holder: object = None
         self.options = claim.options
         self.socket: S | None = None
         self.served = 0
@@ -299,18 +303,18 @@ class Pool(Generic[S, R]):
         if connection.claim is not claim or self._claims.get(key) is not claim:
             return False
         del self._claims[key]
-        if connection.state is _GONE:  # taken out: the request has it all the same
-            connection.claim = None
-        else:
+        connection.claim = None
+        if connection.state is not _GONE:  # else taken out: the request has it anyway
             connection.state = MOVES[connection.state, _DELIVER]
+            connection.holder = claim.request
         return True
 
     def release(self, connection: Connection[S, R], *, reusable: bool) -> Steps[S, R]:
-        """Take a WORKING connection back from its request.
+        """Take a WORKING connection back from its holder.
 
         Source: H-091, H-094, H-098.
         """
-        connection.claim = None
+        connection.holder = None
         connection.served += 1
         if reusable:
             return self._pass_on(connection)
@@ -382,7 +386,8 @@ class Pool(Generic[S, R]):
         for group in self._groups.values():
             for connection in [*group.busy, *group.free]:
                 claim, connection.claim = connection.claim, None
-                if claim is not None and connection.state is not _WORKING:
+                connection.holder = None
+                if claim is not None:
                     failed.append(claim)
                 if connection.socket is not None:
                     todo.append((CLOSE, connection))
@@ -452,8 +457,7 @@ class Pool(Generic[S, R]):
             group.free.remove(connection)
         else:
             del group.busy[connection]
-        if connection.state is _WORKING:
-            connection.claim = None  # its request has what it wanted
+        connection.holder = None
         connection.state = advance(connection.state, Move.LEAVE)
         self.size -= 1
 

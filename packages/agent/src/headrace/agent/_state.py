@@ -14,7 +14,7 @@ CONNECTING, ABANDONED or PROMISED then) is promised to the next one, or rests.
 Rules that hold in every state:
 
 - A connection counts against the limits until it is GONE, and only until then.
-- It has a request while CONNECTING, PROMISED or WORKING, and only then.
+- It has a claim only while CONNECTING or PROMISED, and a holder only while WORKING.
 - It may have no socket yet while CONNECTING or ABANDONED; in all other states it has.
 - Only a RESTING connection is in the free list of its name.
 - A request that loses a CONNECTING connection fails: it was made for that request. One

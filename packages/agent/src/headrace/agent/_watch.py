@@ -51,6 +51,8 @@ class Watch:
         hint: The idle time that the peer announced in the last exchange.
         parked: Whether the socket was prepared for resting, so that it must be prepared
             for work again.
+        is_kept: Whether its last holder is still the socket's receiver, and sees to
+            what arrives while it rests.
     """
 
     __slots__ = (
@@ -61,6 +63,7 @@ class Watch:
         "connection",
         "guards",
         "hint",
+        "is_kept",
         "parked",
         "socket",
     )
@@ -70,7 +73,7 @@ class Watch:
         self.connection = connection
         self.socket = socket
         self.hint: float | None = None
-        self.parked = False
+        self.parked = self.is_kept = False
         self.guards = False
         self._hears_errors = False
         self._watches = False  # takes what arrives
@@ -137,6 +140,8 @@ class Watch:
 
     def watch(self) -> None:
         """Take what arrives from now on; there should be nothing."""
+        if self.is_kept:
+            return
         self._watches = True
         if isinstance(self.socket, Socket):
             self.socket.consume(self)
@@ -158,6 +163,10 @@ class Watch:
                 socket.custom.off("readable", self._on_readable)
             elif not stays_raw:
                 socket.release()
+        elif self.is_kept:
+            self.is_kept = False
+            if not stays_raw:
+                self.socket.release()
         self.guards = False
         if not stays_raw:
             self._stop_hearing_errors()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Set
     from typing import Unpack
 
-    from headrace.agent import ConnectionCallback, PooledRequest
+    from headrace.agent import ConnectionCallback, SocketHolder
     from headrace.http._agent import AgentOptions
     from headrace.http._proxy import Proxy
     from headrace.net import Socket
@@ -194,12 +194,12 @@ class Agent(PlainAgent):
 
     # Sessions
 
-    def release(self, socket: Socket, request: PooledRequest) -> None:
+    def release(self, socket: Socket, holder: SocketHolder) -> None:
         """Take back a socket; its session is kept for the next connection."""
         self.keep_session(socket)
-        if not request.reusable and isinstance(socket, TLSSocket):
+        if not holder.reusable and isinstance(socket, TLSSocket):
             socket.notify_close()
-        super().release(socket, request)
+        super().release(socket, holder)
 
     def keep_session(self, socket: object) -> None:
         """Keep a socket's session for the next connection to the same place.
