@@ -445,6 +445,6 @@ async def test_an_unread_response_holds_its_socket() -> None:
         response = await http.get(server.url(), agent=agent)
         waiting = http.get(server.url(), agent=agent)
         await settled()
-        assert [list(each) for each in agent.requests.values()] == [[waiting]]
+        assert list(agent.requests.values()) == [[waiting]]
         assert len(await response.body()) == 200_000
         assert await (await waiting).body() == b"second"

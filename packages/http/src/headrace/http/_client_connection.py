@@ -12,12 +12,19 @@ that hold in every state:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from weakref import ref
 
 from headrace.http._carrier import Carrier, DuplexCarrier
 from headrace.http._client_exchange import Exchange
 from headrace.http._client_response import KEPT, ClientResponse
-from headrace.http._errors import BodyDiscardedError, TooManyInterimError
+from headrace.http._errors import (
+    BodyDiscardedError,
+    PeerGoneError,
+    TooManyInterimError,
+)
 from headrace.http._header_queue import SENT
 from headrace.http._wire import PARSER, TICK, Wire
 from headrace.http_parser import (
@@ -44,6 +51,11 @@ if TYPE_CHECKING:
 MAX_INTERIM_RESPONSES: Final = 256
 
 _READING: Final = Exchange.READING
+
+_UNREAD: Final = (
+    "a response was dropped unread, and its connection closed: read the body, or "
+    "destroy the response"
+)
 
 # Where a socket keeps its connection object.
 _KEY: Final = "_headrace_http_client"
@@ -97,15 +109,23 @@ class ClientConnection(Wire):
         "_response",
         "_settings",
         "_spares",
+        "_unread",
+        "agent",
         "exchanges",
         "heard",
+        "home",
         "idle_hint",
         "is_connected",
         "keep",
+        "keeps_watch",
         "net_socket",
         "parser",
         "request",
+        "reusable",
     )
+
+    #: The pool need not turn the socket into a stream; see `SocketHolder`.
+    consumes: bool = True
 
     def __init__(self, net_socket: Any, loop: Loop) -> None:
         carrier: Carrier = (
@@ -126,9 +146,16 @@ class ClientConnection(Wire):
         self.is_connected = is_ready(net_socket)
         self._peer_ended = False
         self.owner = None
+        # For the pool: this gives the socket back, and is its receiver while it rests.
+        self.home = loop
+        self.agent: Any = None
+        self.reusable = False
+        self.keeps_watch = isinstance(net_socket, Socket)
         # Of the exchange.
         self.request: RequestLife | None = None
         self._response: ClientResponse | None = None
+        #: The request of an answer that only its user holds; see `_let_go`.
+        self._unread: ref[RequestLife] | None = None
         #: Whether a byte of the answer has come.
         self.heard = False
         #: Whether both sides want the socket to be used again.
@@ -160,6 +187,7 @@ class ClientConnection(Wire):
         """Serve `request`, which has not been sent."""
         net_socket = self.net_socket
         self.request = request
+        self.agent = request.agent
         self.exchanges += 1
         self.owner = net_socket._owner = request._owner
         self.heard = self.keep = self._received = self._hold = False
@@ -172,7 +200,8 @@ class ClientConnection(Wire):
             secure = isinstance(net_socket, TLSSocket)
             event = "secure_connect" if secure else "connect"
             net_socket.custom.once(event, self._connected)
-        self.socket.consume(self)
+        if not self.keeps_watch or net_socket._receiver is not self:
+            self.socket.consume(self)
 
     def _choose_parser(self, request: RequestLife) -> None:
         """Take the parser of an ended connection, or make one."""
@@ -212,17 +241,26 @@ class ClientConnection(Wire):
         """End a complete exchange; return whether the socket can be used again."""
         self.request = self._response = None
         self.owner = self.net_socket._owner = None
-        return (
+        self.reusable = (
             self.keep
             and not self._peer_ended
             and not self.lost
             and not self.unflushed
             and not self.parser.buffer
         )
+        return self.reusable
+
+    def give_back(self) -> None:
+        """Give the socket to the pool, which keeps or closes it; without one close."""
+        release = getattr(self.agent, "release", None)
+        if release is not None:
+            release(self.net_socket, self)
+        else:
+            self.socket.destroy_soon()
 
     def drop(self) -> None:
         """Break off whatever runs here, in silence: the caller tells the request."""
-        self.request = None
+        self.request = self._unread = None
         self._forget_response()
         self.socket.destroy()
 
@@ -397,26 +435,52 @@ class ClientConnection(Wire):
                 response._complete()
                 if request.unclaimed and is_untouched(response):
                     self._complete_unclaimed(request, response)
-                elif not response._whole_body and self._is_bare(request, response):
-                    response._source = None
-                    request._answer_read()
+                elif is_only_held(request, response):
+                    if response._whole_body or response._readable_state is not None:
+                        self._let_go(request)
+                    else:  # a HEAD, a 204: there is nothing to read, so nobody will
+                        response._source = None
+                        request._answer_read()
         finally:
             if surplus:
                 self._surplus()
 
-    def _is_bare(self, request: RequestLife, response: ClientResponse) -> bool:
-        """Tell whether an awaited response has no body, and nobody has asked for one.
+    # An answer that only its user holds
 
-        There is nothing to read, so nobody will: ``await`` for a HEAD or a 204 would
-        otherwise hold the socket for good.
+    def _let_go(self, request: RequestLife) -> None:
+        """Leave an awaited answer that waits for its reader to whoever has it.
+
+        From here on nothing of ours keeps the request or the response: if their user
+        forgets them, the response's finaliser closes the socket, and the pool goes on
+        (pitfall 12). If not, the response tells when it is read.
         """
-        return (
-            request._awaited
-            and request._exchange is _READING
-            and response._readable_state is None
-            and not response._listeners
-            and "response" not in request._listeners
-        )
+        self.request = self._response = None
+        self.keep = self.keep and request._length_kept
+        self._unread = ref(request)
+
+    def _take_up(self, response: ClientResponse, unread: ref[RequestLife]) -> None:
+        """Go on with a response that was let go: somebody reads it."""
+        self._unread = None
+        if self.lost:
+            response._source = None
+            response._abort(PeerGoneError("aborted"))
+            return
+        from headrace.http._client_life import RequestLife  # it imports this module
+
+        self.request = unread() or RequestLife.stand_in(self, response)
+        self._response = response
+
+    def forgotten(self) -> None:
+        """Close the socket of a response that nobody has any more, unread.
+
+        Called by a finaliser, which may run anywhere, also in another thread.
+        """
+        if self._unread is None or self.lost:
+            return
+        self._unread = None
+        self.loop.call_soon_threadsafe(self.socket.destroy)
+        if sys.flags.dev_mode:
+            warnings.warn(_UNREAD, ResourceWarning, stacklevel=1)
 
     def _wait_for_reader(self, request: RequestLife, response: ClientResponse) -> None:
         """Stop reading; what nobody has claimed is thrown away instead (H-072)."""
@@ -427,6 +491,8 @@ class ClientConnection(Wire):
         else:
             self._hold = True
             self.socket.pause_receiving()
+            if is_only_held(request, response):
+                self._let_go(request)
 
     def _complete_unclaimed(
         self, request: RequestLife, response: ClientResponse
@@ -442,6 +508,9 @@ class ClientConnection(Wire):
 
     def body_wanted(self, message: IncomingMessage) -> None:
         """Go on delivering a body that was held back."""
+        unread = self._unread
+        if unread is not None:
+            self._take_up(cast("ClientResponse", message), unread)
         if self._hold:
             self._hold = False
             self.socket.resume_receiving()
@@ -459,16 +528,27 @@ class ClientConnection(Wire):
 
     def message_over(self, message: IncomingMessage) -> None:
         """Take note that a complete response was read, or thrown away."""
-        request = self.request
-        if request is not None and message is self._response:
+        unread, request = self._unread, self.request
+        if unread is not None:
+            self._unread = None
+            request = unread()
+            if request is not None:
+                request._answer_read()
+                return
+            if self.complete():
+                message.socket = None
+            self.give_back()
+        elif request is not None and message is self._response:
             request._answer_read()
 
     def message_destroyed(
         self, message: IncomingMessage, error: BaseException | None
     ) -> None:
         """Give up the exchange: its response is not read to the end (H-117)."""
-        request, self.request = self.request, None
-        self._response = None
+        request = self.request
+        if self._unread is not None:
+            request = self._unread()
+        self.request = self._response = self._unread = None
         if request is not None:
             request._answer_dropped()
         self.socket.destroy()
@@ -510,6 +590,11 @@ class ClientConnection(Wire):
             self.lose(error)
             return
         request, self.request = self.request, None
+        if self._unread is not None:
+            request = self._unread()
+            if request is not None:
+                self._unread = None
+                self._response = request.response
         self._forget_response()
         self.lose(error)
         spares = self._spares
@@ -570,6 +655,21 @@ class ClientConnection(Wire):
 def is_untouched(response: ClientResponse) -> bool:
     """Tell whether nobody has begun to read a response."""
     return response.readable_flowing is None and not response.listener_count("readable")
+
+
+def is_only_held(request: RequestLife, response: ClientResponse) -> bool:
+    """Tell whether an answer is there for its user alone: nobody is to be called.
+
+    That is so after ``await``, while nobody reads and nobody listens to anything.
+    """
+    return (
+        request._awaited
+        and request._exchange is _READING
+        and request._limits is None
+        and not response._listeners
+        and not request._listeners
+        and (response._readable_state is None or is_untouched(response))
+    )
 
 
 def is_ready(net_socket: object) -> bool:

@@ -17,7 +17,7 @@ from headrace.http._client_connection import (
 from headrace.http._client_events import ClientRequestEvents
 from headrace.http._client_exchange import MOVES, UNANSWERED, Exchange, Move
 from headrace.http._errors import InvalidArgTypeError, PeerGoneError
-from headrace.http._header_queue import ENDED
+from headrace.http._header_queue import ENDED, FINISHED
 from headrace.http._information import Information
 from headrace.http._request_options import check_seconds
 from headrace.http._solo import Solo
@@ -65,26 +65,24 @@ class RequestLife(ClientRequestEvents):
         "_waiter",
         "agent",
         "home",
-        "idle_hint",
         "response",
-        "reusable",
         "reused_socket",
     )
 
     agent: Any
     home: Loop
-    #: After how many idle seconds the server closes, if it says so (H-098, X-060).
-    idle_hint: float | None
     response: ClientResponse | None
-    reusable: bool
     reused_socket: bool
     _client_connection: ClientConnection | None
     _exchange: Exchange
     _socket: Socket | None
     _waiter: Waiter[None] | None
 
-    #: The agent need not turn a pooled socket into a stream: see `PooledRequest`.
+    # For the agent: see `PooledRequest`. A request gives a socket back itself only if
+    # it came too late; else its connection does.
     consumes: bool = True
+    reusable: bool = False
+    idle_hint: float | None = None
     #: A pooled socket was found closed: the agent is to make a connection.
     fresh: bool = False
     retry_stale: bool = True
@@ -113,11 +111,11 @@ class RequestLife(ClientRequestEvents):
         except Exception as error:
             self._next_tick(self.on_error, error)
 
-    def on_socket(self, socket: Socket) -> None:
+    def on_socket(self, socket: Socket) -> ClientConnection | None:
         """Take the socket that was found; the agent calls this from a tick."""
         if self._gone or self._exchange is not _WAITING:
-            self._return_socket(socket, socket.destroy)
-            return
+            self._return_socket(socket)
+            return None
         self._exchange = _ASKING
         connection = ClientConnection.of(socket, self.home)
         self._client_connection = connection
@@ -136,6 +134,7 @@ class RequestLife(ClientRequestEvents):
                     connection.send_held(self)
         else:
             connection.send_held(self)
+        return connection
 
     def on_error(self, error: Exception) -> None:
         """Take note that no socket can be had; the agent calls this."""
@@ -340,25 +339,44 @@ class RequestLife(ClientRequestEvents):
         self._wire = None
         if connection is None:
             return
-        self.reusable = connection.complete() and self._length_kept
-        if self.reusable and self.response is not None:
+        if not self._length_kept:
+            connection.keep = False
+        if connection.complete() and self.response is not None:
             self.response.socket = None
-            self.idle_hint = connection.idle_hint
         if self._listeners:
             self._next_tick(self._emit_close)
         elif self._limits is None and self._waiter is None:
             self._close_emitted = True  # nobody hears of it
         else:
             self._emit_close()
-        self._return_socket(connection.net_socket, connection.socket.destroy_soon)
+        connection.give_back()
 
-    def _return_socket(self, socket: Socket, close: Callback) -> None:
-        """Give the socket back to the agent; without one it is of no more use."""
+    def _return_socket(self, socket: Socket) -> None:
+        """Give back a socket that came too late; without an agent nobody wants it."""
         release = getattr(self.agent, "release", None)
         if release is not None:
             release(socket, self)
         else:
-            close()
+            socket.destroy()
+
+    @classmethod
+    def stand_in(
+        cls, connection: ClientConnection, response: ClientResponse
+    ) -> RequestLife:
+        """Make what takes the place of a sent request that nobody has any more."""
+        request = RequestLife()
+        request._stage = FINISHED
+        request._exchange = _READING
+        request._awaited = True
+        request._client_connection = connection
+        request._socket = connection.net_socket
+        request._waiter = None
+        request._owner = connection.owner
+        request._loop = request.home = connection.loop
+        request.agent = connection.agent
+        request.response = response
+        request.reused_socket = connection.exchanges > 1
+        return request
 
     def _forget_socket(self, socket: Socket) -> None:
         """Take the socket out of the agent (H-101)."""

@@ -109,8 +109,7 @@ class ClientRequest(RequestLife):
         self._exchange = _WAITING
         self._client_connection = self._socket = self._waiter = None
         self.response = None
-        self.reused_socket = self.reusable = False
-        self.idle_hint = None
+        self.reused_socket = False
         self.agent = self._choose_agent(agent, create_connection)
         self._read_options(url, given)
         loop = self._loop = self.home = current()

@@ -41,6 +41,9 @@ class ResponseSource(BodySource, Protocol):
     def message_over(self, message: IncomingMessage) -> None:
         """Take note that a complete response was read, or thrown away."""
 
+    def forgotten(self) -> None:
+        """Take note that nobody has a response any more, and it was not read."""
+
 
 class Whole(IntEnum):
     """How far a body that arrived in one piece has come."""
@@ -85,6 +88,10 @@ class ClientResponse(IncomingMessage):
         # A connection that has all of the body sets these before anybody can ask.
         self._whole = _NONE
         self._whole_body = b""
+
+    def __del__(self) -> None:
+        if self._source is not None:
+            self._source.forgotten()
 
     def _discard_whole(self) -> None:
         """Forget a body that was kept: nobody is to see it any more."""
