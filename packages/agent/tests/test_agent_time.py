@@ -171,6 +171,26 @@ async def test_timeout_that_a_hook_sets_closes_the_free_socket() -> None:
         assert agent.free_sockets == {}
 
 
+async def test_timeout_that_a_hook_sets_may_be_longer() -> None:
+    """It replaces the agent's own; the server's hint stays (H-104, X-059, X-060)."""
+
+    class Patient(Agent):
+        def keep_socket_alive(self, socket: Socket) -> bool:
+            kept = super().keep_socket_alive(socket)
+            socket.set_timeout(0.06)
+            return kept
+
+    async with (
+        quiet_server() as target,
+        Patient(keep_alive=True, timeout=0.02) as agent,
+    ):
+        socket = await freed(agent, target)
+        heard = record(socket, "timeout")
+        await closed(socket)
+        assert heard == ["timeout"]
+        assert socket.timeout == 0.06
+
+
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_free_sockets_do_not_keep_the_program_alive(backend: str) -> None:
     """A program whose only handles are free sockets ends by itself (H-099)."""

@@ -3,9 +3,11 @@
 import socket as system
 from typing import Any
 
+import anyio
 import pytest
 
-from headrace import http
+from headrace import agent as plain_agent
+from headrace import http, https
 from headrace.events import once
 from headrace.events.loop import checkpoint
 from headrace.http.testing import (
@@ -389,6 +391,48 @@ async def test_an_object_with_add_request_will_do() -> None:
         assert request.socket is not None
         assert request.socket.destroyed
     assert b"\r\nConnection: close\r\n" in server.heads[0]
+
+
+async def test_an_agent_that_knows_no_protocol_will_do() -> None:
+    """`headrace.agent.Agent` has neither protocol nor port: http has (H-067, X-070)."""
+    async with (
+        HostileServer(stays(ok(b"1"), ok(b"2"))) as server,
+        plain_agent.Agent(keep_alive=True) as agent,
+    ):
+        for body in (b"1", b"2"):
+            response = await http.get(server.url(), agent=agent)
+            assert await response.body() == body
+            await settled()
+        assert server.connections == 1
+        with pytest.raises(TypeError, match="http"):  # it would not encrypt
+            https.get("https://localhost/", agent=agent)
+
+
+@pytest.mark.parametrize("keep_alive", [True, False])
+async def test_a_request_is_over_when_its_response_ends(keep_alive: bool) -> None:
+    """Listeners of `end` find it destroyed: `destroy` has no effect (H-083, H-098)."""
+    seen: list[bool] = []
+    ended = anyio.Event()
+
+    def take(response: http.IncomingMessage) -> None:
+        def end() -> None:
+            seen.append(request.destroyed)
+            request.destroy()
+            seen.append(bool(request.socket and request.socket.destroyed))
+            ended.set()
+
+        seen.append(request.destroyed)
+        response.resume().on("end", end)
+
+    async with (
+        HostileServer(stays(ok())) as server,
+        http.Agent(keep_alive=keep_alive) as agent,
+    ):
+        request = http.get(server.url(), take, agent=agent)
+        await ended.wait()
+        assert seen == [False, True, False]
+        await settled()
+        assert agent.total_socket_count == int(keep_alive)
 
 
 async def test_free_is_emitted_and_hooks_are_called() -> None:

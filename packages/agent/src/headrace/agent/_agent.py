@@ -306,7 +306,8 @@ class Agent(AgentEvents):
         """Prepare a socket for being free; False closes it instead.
 
         The agent's way: TCP keep-alive on, unref'd, and the agent's own `timeout`
-        instead of the request's. A `timeout` that fires while it is free closes it.
+        instead of the request's. A `timeout` that fires while it is free closes it; one
+        that an override sets counts instead of the agent's.
 
         Source: H-098, H-099, H-104.
         """

@@ -184,6 +184,17 @@ class RequestLife(ClientRequestEvents):
         return self._socket
 
     @property
+    def destroyed(self) -> bool:
+        """Whether the exchange is over: complete, destroyed, or without its socket.
+
+        True in the listeners of the response's ``end``, if all of the request is sent.
+        """
+        response = self.response
+        return super().destroyed or (
+            response is not None and response.readable_ended and self.writable_finished
+        )
+
+    @property
     def res(self) -> IncomingMessage | None:
         """The same as `response`."""
         return self.response

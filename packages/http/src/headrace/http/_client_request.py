@@ -163,8 +163,8 @@ class ClientRequest(RequestLife):
         target = target_of(
             url,
             split_place(given) if given else {},
-            getattr(speaker, "protocol", "http:"),
-            getattr(speaker, "default_port", 80),
+            getattr(speaker, "protocol", None) or "http:",
+            getattr(speaker, "default_port", None) or 80,
         )
         if given:
             defaults = given.get("set_default_headers", True)
