@@ -106,6 +106,19 @@ async def test_the_server_learns_the_name() -> None:
         assert named == "server.test False"
 
 
+async def test_no_name_is_asked_for() -> None:
+    """An empty server_hostname sends none; who verifies needs one (X-071)."""
+    async with serving() as (url, _), https.Agent(keep_alive=True) as agent:
+        url = url.replace("127.0.0.1", "localhost")
+        for name, found in (("", "None"), (None, "localhost")):
+            answer = await text(
+                url, agent=agent, server_hostname=name, reject_unauthorized=False
+            )
+            assert answer == f"{found} False"
+        with pytest.raises(ValueError, match="server_hostname"):
+            await text(url, agent=agent, server_hostname="", ca=CA)
+
+
 async def test_a_client_certificate() -> None:
     """cert and key are presented to a server that asks (X-071)."""
     mine: dict[str, Any] = {

@@ -165,7 +165,11 @@ def _load(context: ssl.SSLContext, options: Mapping[str, Any]) -> None:
 def _several(value: Any) -> list[Any]:
     if value is None:
         return []
-    return [value] if isinstance(value, str | bytes | os.PathLike) else list(value)
+    if isinstance(value, str | bytes | os.PathLike):
+        return [value]
+    if isinstance(value, Mapping) or not isinstance(value, Iterable):
+        raise InvalidArgTypeError("ca", "PEM text, a path, or several", value)
+    return list(value)
 
 
 def _read(pem: object) -> bytes:

@@ -45,8 +45,8 @@ class TLSSocket(Socket):
         **keywords: Those of `Socket`, and `ca`, `cert`, `key`, `passphrase`,
             `alpn_protocols`, `reject_unauthorized`, `request_cert`, `sni_callback`, or
             `ssl_context` instead of these (see `create_secure_context`);
-            `server_hostname` (by default the host), `session` (of an earlier
-            connection), `handshake_timeout` (120).
+            `server_hostname` (by default the host; empty, without verification: ask
+            for none), `session` (of an earlier connection), `handshake_timeout` (120).
 
     Attributes:
         encrypted: True, unlike on a plain socket, which has no such attribute.
@@ -156,6 +156,8 @@ class TLSSocket(Socket):
         options = self._tls_options
         context = create_secure_context(options, server_side=server_side)
         name = options.get("server_hostname", host or "localhost")
+        if name == "" and not context.check_hostname:
+            name = None  # ask for none: only who checks nothing can
         try:
             return TLSTransport(
                 self.loop(),
