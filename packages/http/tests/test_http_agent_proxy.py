@@ -90,13 +90,23 @@ def test_the_url_of_a_proxy(url: str, expected: tuple[Any, ...]) -> None:
 
 @pytest.mark.parametrize("url", ["socks5://p:1", "http://", "http://p:x", "a b"])
 def test_a_bad_proxy_raises_when_the_agent_is_made(url: str) -> None:
-    """ERR_INVALID_URL, before any request (X-064)."""
+    """ERR_PROXY_INVALID_CONFIG, before any request (X-064)."""
     with pytest.raises(TypeError) as caught:
         http.Agent(proxy_env={"HTTP_PROXY": url})
-    assert getattr(caught.value, "code", None) == "ERR_INVALID_URL"
+    assert getattr(caught.value, "code", None) == "ERR_PROXY_INVALID_CONFIG"
     wrong: Any = 5
     with pytest.raises(TypeError):
         http.Agent(proxy_env=wrong)
+
+
+@pytest.mark.parametrize("before", ["http://", ""])
+@pytest.mark.parametrize("user", ["me:secret", "me:sec\r\nret", "me:sec/ret", "a@:ret"])
+def test_a_bad_proxy_is_told_without_its_password(before: str, user: str) -> None:
+    """What goes to a log has no credentials in it (X-064)."""
+    with pytest.raises(http.InvalidProxyError) as caught:
+        http.Agent(proxy_env={"HTTP_PROXY": f"{before}{user}@proxy.test:port"})
+    assert "ret" not in str(caught.value)
+    assert f"{before}proxy.test:port" in str(caught.value)
 
 
 async def test_an_absolute_target_goes_to_the_proxy() -> None:

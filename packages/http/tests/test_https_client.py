@@ -11,8 +11,20 @@ import pytest
 import trustme
 
 from headrace import http, https, net
+from headrace.events import once
 from headrace.events.loop import checkpoint, current
-from headrace.http.testing import HostileServer, Peer, ok, stays
+from headrace.http.testing import (
+    HostileServer,
+    Peer,
+    Script,
+    close_before_answer,
+    endless_head,
+    garbage,
+    half_head,
+    ok,
+    silence,
+    stays,
+)
 
 AUTHORITY = trustme.CA()
 OTHER = trustme.CA()
@@ -276,6 +288,7 @@ async def test_a_tunnel_through_a_proxy() -> None:
         (head,) = (head.decode() for head in proxy.heads)
     assert head.startswith(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n")
     assert "\r\nProxy-Authorization: Basic bWU6c2VjcmV0\r\n" in head
+    assert "Connection" not in head  # a proxy may take "close" for the tunnel's end
 
 
 async def test_a_proxy_that_refuses() -> None:
@@ -288,6 +301,43 @@ async def test_a_proxy_that_refuses() -> None:
                 await https.get("https://h.invalid/", agent=agent)
             assert agent.total_socket_count == 0
     assert vars(caught.value)["status_code"] == 407
+
+
+@pytest.mark.parametrize(
+    ("script", "cause"),
+    [
+        (close_before_answer, "ECONNRESET"),
+        (half_head, "ECONNRESET"),
+        (garbage, "HPE_INVALID_CONSTANT"),
+        (endless_head, "HPE_HEADER_OVERFLOW"),
+    ],
+)
+async def test_a_proxy_that_does_not_answer(script: Script, cause: str) -> None:
+    """It is told from an origin that does not; what happened is the cause (X-064)."""
+    async with HostileServer(script) as proxy:
+        environment = {"https_proxy": f"http://127.0.0.1:{proxy.port}"}
+        async with https.Agent(proxy_env=environment) as agent:
+            with pytest.raises(http.ProxyError, match=r"h\.invalid:443") as caught:
+                await https.get("https://h.invalid/", agent=agent)
+            assert agent.total_socket_count == 0
+    assert (caught.value.code, caught.value.status_code) == ("ERR_PROXY_TUNNEL", None)
+    assert getattr(caught.value.__cause__, "code", None) == cause
+
+
+@pytest.mark.parametrize("whose", ["request", "agent"])
+async def test_idle_time_while_the_tunnel_is_asked_for(whose: str) -> None:
+    """The `timeout` event comes before there is a socket, too (H-069, X-059)."""
+    timeout: Any = {"timeout": 0.01}
+    mine, agents = (timeout, {}) if whose == "request" else ({}, timeout)
+    async with HostileServer(silence) as proxy:
+        environment = {"https_proxy": f"http://127.0.0.1:{proxy.port}"}
+        async with https.Agent(proxy_env=environment, **agents) as agent:
+            async with https.get("https://h.invalid/", agent=agent, **mine) as request:
+                await once(request, "timeout")
+                assert request.socket is None
+                assert not request.destroyed  # it ends nothing by itself
+            assert request.destroyed
+            assert agent.total_socket_count == 0
 
 
 async def test_giving_up_while_the_tunnel_is_asked_for() -> None:

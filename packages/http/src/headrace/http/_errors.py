@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import errno
-from typing import ClassVar
+import re
+from typing import ClassVar, Final
+
+#: User and password of a URL, however badly it is written.
+_USER_INFO: Final = re.compile(r"^([^@:/]*://)?.*@", re.DOTALL)
 
 
 class HTTPError(Exception):
@@ -99,7 +103,16 @@ class InvalidURLError(HTTPError, TypeError):
 
     def __init__(self, got: str, reason: str = "not an absolute URL") -> None:
         super().__init__(f"invalid URL {got!r}: {reason}")
-        self.got = got
+        self.got, self.reason = got, reason
+
+
+class InvalidProxyError(InvalidURLError):
+    """The URL of a proxy is none (X-064). It is told without its password."""
+
+    code: ClassVar[str] = "ERR_PROXY_INVALID_CONFIG"
+
+    def __init__(self, got: str, reason: str) -> None:
+        super().__init__(_USER_INFO.sub(r"\1", got), reason)
 
 
 class InvalidStatusCodeError(HTTPError, ValueError):
@@ -274,11 +287,14 @@ class ProxyError(HTTPError, ConnectionError):
     """A proxy did not open the tunnel that was asked for (X-064).
 
     Attributes:
-        status_code: What the proxy answered to CONNECT.
+        status_code: What the proxy answered to CONNECT; None if that was no answer:
+            `__cause__` tells what it was.
+        authority: Where the tunnel was to lead.
     """
 
     code: ClassVar[str] = "ERR_PROXY_TUNNEL"
 
-    def __init__(self, status_code: int, authority: str) -> None:
-        super().__init__(f"the proxy answered {status_code} to CONNECT {authority}")
+    def __init__(self, status_code: int | None, authority: str) -> None:
+        answered = "did not answer" if status_code is None else f"said {status_code} to"
+        super().__init__(f"the proxy {answered} CONNECT {authority}")
         self.status_code, self.authority = status_code, authority

@@ -7,7 +7,11 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from headrace.http._errors import InvalidArgTypeError, InvalidURLError
+from headrace.http._errors import (
+    InvalidArgTypeError,
+    InvalidProxyError,
+    InvalidURLError,
+)
 from headrace.http._request_options import parse_url
 
 _SCHEMES: Final = ("http:", "https:")
@@ -38,7 +42,7 @@ class Proxies:
 
     Raises:
         InvalidArgTypeError: If it is no mapping of text.
-        InvalidURLError: If a proxy is no URL of ``http:`` or ``https:``.
+        InvalidProxyError: If a proxy is no URL of ``http:`` or ``https:``.
 
     Source: X-064.
     """
@@ -74,13 +78,16 @@ def read_proxy(url: str) -> Proxy | None:
     """Return the proxy that a URL names; None if it is empty.
 
     Raises:
-        InvalidURLError: If it is no URL of ``http:`` or ``https:``.
+        InvalidProxyError: If it is no URL of ``http:`` or ``https:``.
     """
     if not url:
         return None
-    parts = parse_url(url if "://" in url else f"http://{url}")
+    try:
+        parts = parse_url(url if "://" in url else f"http://{url}")
+    except InvalidURLError as error:
+        raise InvalidProxyError(url, error.reason) from None
     if parts.protocol not in _SCHEMES:
-        raise InvalidURLError(url, "a proxy is spoken to by http: or https:")
+        raise InvalidProxyError(url, "a proxy is spoken to by http: or https:")
     secure = parts.protocol == "https:"
     port = parts.port if parts.port is not None else (443 if secure else 80)
     authorization = None

@@ -9,8 +9,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from headrace.http import Agent as PlainAgent
-from headrace.http._errors import InvalidArgTypeError, ProxyError
+from headrace.http._errors import InvalidArgTypeError, PeerGoneError, ProxyError
 from headrace.http._request_options import host_field
+from headrace.http_parser import HTTPParserError
 from headrace.https._request import ClientRequest
 from headrace.net import TLSSocket, connect_tls, create_secure_context
 
@@ -172,14 +173,22 @@ class Agent(PlainAgent):
             method="CONNECT",
             path=authority,
             headers=headers,
+            set_default_headers=False,  # the tunnel is to stay: no "Connection: close"
+            timeout=options.get("timeout") or self.timeout,
             agent=self._agent_for(proxy),
         )
-        response = await request.end()
+        if "on_idle" in options:
+            request.on("timeout", options["on_idle"])
+        try:
+            response = await request.end()
+        except (PeerGoneError, HTTPParserError) as error:
+            raise ProxyError(None, authority) from error
         socket = response.socket
         if socket is None or not 200 <= (response.status_code or 0) < 300:
             if socket is not None:
                 socket.destroy()
             raise ProxyError(response.status_code or 0, authority)
+        socket.set_timeout(0.0)
         return self._named(TLSSocket(socket, self._secure(options)), options)
 
     def _agent_for(self, proxy: Proxy) -> PlainAgent:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod
 
 from headrace import http
+from headrace.http._client_exchange import Exchange
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from headrace.http._client_connection import ClientConnection
 
 
@@ -25,6 +29,28 @@ class ClientRequest(http.ClientRequest):
         from headrace.https._agent import Agent
 
         return Agent()
+
+    def _connect_options(self) -> Mapping[str, Any]:
+        """Return where to connect to, and whom a proxy that takes its time concerns."""
+        options = super()._connect_options()
+        if self._proxy is None:
+            return options
+        # The options live as long as the socket, which is not only for this request.
+        tell = WeakMethod(self._tunnel_idle)
+        return {
+            **options,
+            "timeout": self.timeout,
+            "on_idle": lambda: (tell() or int)(),
+        }
+
+    def _tunnel_idle(self) -> None:
+        """Tell that nothing happens on the way to a tunnel (H-069)."""
+        self._next_tick(self._waits_long)
+
+    def _waits_long(self) -> None:
+        if self._exchange is Exchange.WAITING and not self._gone and self._timeout_due:
+            self._timeout_due = False
+            self.emit("timeout")
 
     def _connection_lost(
         self, connection: ClientConnection, error: Exception | None
