@@ -7,7 +7,7 @@ import pytest
 
 from headrace import http, net
 from headrace.events import once
-from headrace.events.loop import checkpoint
+from headrace.events.loop import checkpoint, next_tick
 from headrace.http.testing import HostileServer, ok, stays
 from headrace.streams import duplex_pair
 
@@ -127,6 +127,49 @@ async def test_the_ways_to_give_a_connection() -> None:
         for way in (by_callback, by_coroutine):
             response = await http.get(server.url(), create_connection=way)
             assert await response.body() == b"made"
+
+
+async def test_a_given_socket_is_the_requests_before_it_is_open() -> None:
+    """The event comes while it connects, as with an agent (X-062, H-074)."""
+
+    def connect(options: dict[str, Any], callback: Any) -> net.Socket:
+        return net.connect(options["port"], options["host"])
+
+    async with HostileServer(stays(ok())) as server:
+        request = http.get(server.url(), create_connection=connect)
+        (socket,) = await once(request, "socket")
+        assert socket.connecting
+        await (await request).body()
+
+
+async def test_the_callback_may_listen_to_connect() -> None:
+    """A socket that is returned may call back, too, without arguments (X-062)."""
+
+    def connect(options: dict[str, Any], callback: Any) -> net.Socket:
+        return net.connect(options["port"], options["host"], callback)
+
+    class Own(http.Agent):
+        def create_connection(self, options: Any, callback: Any = None) -> Any:
+            return connect(options, callback)
+
+    async with HostileServer(stays(ok(b"made")), stays(ok(b"made"))) as server:
+        for options in ({"create_connection": connect}, {"agent": Own()}):
+            response = await http.get(server.url(), options)
+            assert await response.body() == b"made"
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_aborted_requests_connection_errs_in_silence(backend: str) -> None:
+    """Nobody else knows of it: its error is nobody's uncaught one (X-062, H-083)."""
+    made: list[net.Socket] = []
+
+    def connect(options: Any, callback: Any) -> net.Socket:
+        made.append(net.Socket())
+        next_tick(made[0].destroy, OSError("broken"))
+        return made[0]
+
+    http.run(lambda: http.get(create_connection=connect).abort(), backend=backend)
+    assert made[0].closed
 
 
 async def test_a_connection_that_cannot_be_made() -> None:

@@ -34,9 +34,13 @@ class Attempt:
         self._making: Coroutine[Any, Any, Socket | None] | None = None
 
     def __call__(
-        self, error: Exception | None, socket: "Socket | None" = None, /
+        self, error: Exception | None = None, socket: "Socket | None" = None, /
     ) -> None:
-        """Give an error, or `None` and the socket."""
+        """Give an error, or `None` and the socket.
+
+        Without arguments it is a listener of ``connect`` of the socket that the hook
+        has returned: ``return net.connect(options, callback)``.
+        """
         connection, self._connection = self._connection, None
         if connection is None:
             self._refuse(socket)

@@ -33,7 +33,8 @@ class Solo:
     ) -> None:
         self._request: RequestLife | None = request
         made = factory(dict(options), self._called_back)
-        if isawaitable(made):
+        # A socket can be awaited, too; the request shall have it before it is open.
+        if isawaitable(made) and not hasattr(made, "destroy"):
             request.loop().spawn(self._wait(made), owner=request._owner)
         elif made is not None:
             self._called_back(None, made)
@@ -46,7 +47,10 @@ class Solo:
         else:
             self._called_back(None, made)
 
-    def _called_back(self, error: Exception | None, connection: Any = None) -> None:
+    def _called_back(
+        self, error: Exception | None = None, connection: Any = None
+    ) -> None:
+        # Without arguments it is a listener of ``connect``, of what was returned.
         request, self._request = self._request, None
         if request is None:
             return
