@@ -137,6 +137,7 @@ async def test_hostname_wins_over_host() -> None:
         ({"hostname": b"h"}, TypeError, "ERR_INVALID_ARG_TYPE"),
         ({"host": "a\r\nb"}, TypeError, "ERR_INVALID_CHAR"),
         ({"host": "a b"}, ValueError, "ERR_INVALID_ARG_VALUE"),
+        ({"host": "localhost:8080"}, ValueError, "ERR_INVALID_ARG_VALUE"),
         ({"port": "x"}, ValueError, "ERR_SOCKET_BAD_PORT"),
         ({"port": -1}, ValueError, "ERR_SOCKET_BAD_PORT"),
         ({"port": 65536}, ValueError, "ERR_SOCKET_BAD_PORT"),

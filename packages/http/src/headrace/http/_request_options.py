@@ -29,6 +29,7 @@ from headrace.http._errors import (
     UnknownOptionError,
 )
 from headrace.http._headers import Fields, Headers, check_text, is_token, plain
+from headrace.net import is_ipv6
 
 if TYPE_CHECKING:
     from headrace.http_parser import EngineName
@@ -300,7 +301,11 @@ def _read_host(given: Mapping[str, Any]) -> str:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     check_text("host", host)
-    if not host or any(char in host for char in "\t /?#@\\"):
+    if (
+        not host
+        or any(char in host for char in "\t /?#@\\")
+        or (":" in host and not is_ipv6(host))
+    ):
         raise InvalidArgValueError("host", "must be a host name or an address", host)
     return host
 
