@@ -408,6 +408,33 @@ def test_a_listener_that_raises_does_not_stop_the_exchange(backend: str) -> None
     assert events == ["end", "close"]
 
 
+async def test_a_server_that_leaves_ends_a_request_it_has_answered() -> None:
+    """Also if the request was never ended: there is nobody to hear the rest (H-071).
+
+    Whether the answer is read before or after the server's end makes no difference.
+    """
+    async with HostileServer(answers_and_leaves, answers_and_leaves) as server:
+        for early in (True, False):
+            request = http.request(server.url(), method="POST", agent=http.Agent())
+            journal = Journal(request, consume=early)
+            request.write(b"part")
+            (response,) = await once(request, "response")
+            if not early:
+                while not response.socket._peer_ended:
+                    await checkpoint()
+                response.resume()
+            while not journal.closed:
+                await checkpoint()
+            assert journal == ["socket", "response", "res end", "close", "res close"]
+
+
+async def answers_and_leaves(peer: Peer) -> None:
+    """Answer as if the connection were kept, and end it all the same."""
+    await peer.read_head()
+    await peer.send(ok(b"early"))
+    peer.close()
+
+
 @pytest.mark.parametrize("answer", [ok(b"whole"), ok(b"half")[:-2]])
 async def test_abort_inside_response_shows_no_data(answer: bytes) -> None:
     """Data that have come with the head are discarded, too (H-083)."""

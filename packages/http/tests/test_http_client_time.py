@@ -52,6 +52,20 @@ async def test_set_timeout_tells_request_and_response() -> None:
     assert calls == ["request", "response"] * 2
 
 
+async def test_set_timeout_counts_from_the_connect_on() -> None:
+    """Until then the option holds, which counts from before (H-069, H-084)."""
+    async with HostileServer(silence, silence) as server, http.Agent() as agent:
+        for before in (None, 7.0):
+            request = http.get(server.url(), agent=agent, timeout=before)
+            request.on("error", lambda error: None)
+            request.set_timeout(5)
+            (socket,) = await once(request, "socket")
+            assert (socket.connecting, socket.timeout) == (True, before)
+            await once(socket, "connect")
+            assert socket.timeout == 5
+            request.destroy()
+
+
 @pytest.mark.parametrize("timeout", ["1", True, None, -1, float("inf"), float("nan")])
 async def test_bad_timeouts_raise(timeout: Any) -> None:
     """Durations are real, not negative, finite numbers (H-005)."""

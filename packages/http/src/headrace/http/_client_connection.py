@@ -582,6 +582,12 @@ class ClientConnection(Wire):
             return
         if not self._received or request.writable_finished:
             self.socket.destroy()
+        else:
+            request._refused(self)
+
+    def is_closing(self) -> bool:
+        """Tell whether the server has ended the connection, or is about to."""
+        return self._peer_ended or not self.keep
 
     def connection_lost(self, error: Exception | None) -> None:
         """Tell the request that runs here, if any (H-071)."""

@@ -45,6 +45,7 @@ _finished: Final = channel("http.client.response.finish")
 # Members of an Enum are slow to look up on the hot path (Python 3.11).
 _WAITING: Final = Exchange.WAITING
 _READING: Final = Exchange.READING
+_SENDING: Final = Exchange.SENDING
 _DONE: Final = Exchange.DONE
 _ASKING: Final = MOVES[Exchange.WAITING, Move.SOCKET]
 _HEAD: Final = Move.HEAD
@@ -88,6 +89,8 @@ class RequestLife(ClientRequestEvents):
     retry_stale: bool = True
     aborted: bool = False
     timeout: float | None = None
+    #: The option `timeout`, which counts before the connect, too (H-069).
+    _connect_idle: float | None = None
     #: A response has come that nobody listens to or waits for.
     unclaimed: bool = False
     _parser_settings: ParserSettings = DEFAULT_SETTINGS
@@ -168,6 +171,10 @@ class RequestLife(ClientRequestEvents):
         if not isinstance(socket, Socket):
             return
         wanted = self.timeout
+        if not connection.is_connected:
+            if wanted != self._connect_idle:
+                self._on_connected(self._renew_timeout)
+            wanted = self._connect_idle
         if wanted is None:
             wanted = getattr(self.agent, "timeout", None)
         wanted = wanted or None
@@ -327,8 +334,15 @@ class RequestLife(ClientRequestEvents):
         connection = self._client_connection
         if state is _DONE:
             self._complete()
-        elif connection is not None and not connection.keep and self._stage < ENDED:
-            # The server will not take the rest of the body: it closes after its answer.
+        elif connection is not None and connection.is_closing():
+            self._refused(connection)
+
+    def _refused(self, connection: ClientConnection) -> None:
+        """End a request whose answer was read, if there is more of it to come.
+
+        The server will not take that: it closes after its answer.
+        """
+        if self._exchange is _SENDING and self._stage < ENDED:
             self._over(None)
             connection.drop()
 
@@ -368,6 +382,7 @@ class RequestLife(ClientRequestEvents):
         if release is not None:
             release(socket, self)
         else:
+            socket.on("error", _ignore)  # nobody else knows of it
             socket.destroy()
 
     @classmethod
@@ -562,6 +577,10 @@ class RequestLife(ClientRequestEvents):
         waiter, self._waiter = self._waiter, None
         if waiter is not None:
             waiter.set()
+
+
+def _ignore(error: BaseException) -> None:
+    """Hear of an error that concerns nobody any more."""
 
 
 def break_off(response: ClientResponse, error: Exception | None) -> None:

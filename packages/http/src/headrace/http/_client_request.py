@@ -206,6 +206,8 @@ class ClientRequest(RequestLife):
         ):
             if name in given:
                 setattr(self, name, given[name])
+        if "timeout" in given:
+            self._connect_idle = self.timeout
         if "unique_headers" in given:
             self.unique_headers = frozenset(map(str.lower, given["unique_headers"]))
         self._join_duplicates = given.get("join_duplicate_headers", False)
