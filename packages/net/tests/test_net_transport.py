@@ -160,8 +160,17 @@ def test_net_transport_joins_small_chunks_only(size: int, call: str) -> None:
 
 
 def test_net_transport_takes_many_chunks() -> None:
-    """More chunks than one system call takes arrive all the same."""
-    transport, system, turns, _ = make()
+    """More chunks than one system call should take are copied together."""
+    transport, system, _, _ = make()
+    chunks = [bytes([number % 256]) * 100 for number in range(1000)]
+    assert transport.write(chunks) is True
+    assert system.calls == ["send"]
+    assert b"".join(system.sent) == b"".join(chunks)
+
+
+def test_net_transport_queues_what_is_left_of_many_chunks() -> None:
+    """More chunks than one system call should take arrive all the same."""
+    transport, system, turns, _ = make(12_345)
     chunks = [bytes([number % 256]) * 100 for number in range(1000)]
     assert transport.write(chunks) is False
     while "write" in turns.watched:

@@ -240,10 +240,11 @@ class SocketTransport(Transport):
         return False
 
     def _send_several(self, chunks: Sequence[Chunk], total: int) -> int:
-        if total <= JOIN_BYTES:
+        # Many small ones, too: what is left over would wait for a turn of the loop.
+        if total <= JOIN_BYTES or len(chunks) > MAX_PIECES:
             return self._socket.send(b"".join(chunks))
         if _HAS_SENDMSG:
-            return self._socket.sendmsg(chunks[:MAX_PIECES])
+            return self._socket.sendmsg(chunks)
         return self._socket.send(chunks[0])
 
     def _enqueue(self, chunks: Sequence[Chunk]) -> bool:
