@@ -2,7 +2,8 @@
 
 All ask the same fast server. Every round asks every client the same, in turn; ratios
 are taken inside the round, and the table shows medians. Absolute times mean little on a
-shared machine.
+shared machine. A bare socket that moves 64 or 512 KiB at a time shows what the system
+alone takes for a body.
 
     python benchmarks/client/compare.py --rounds 9 --case "hello 16" --case "down"
 
@@ -44,6 +45,8 @@ CLIENTS = {
     "aiohttp": [PYTHON, str(PEERS / "aiohttp_client.py")],
     "httpx2": [PYTHON, str(PEERS / "httpx_client.py")],
     "urllib3": [PYTHON, str(PEERS / "urllib3_client.py")],
+    "bare socket 64": [PYTHON, str(PEERS / "bare_client.py"), "64"],
+    "bare socket 512": [PYTHON, str(PEERS / "bare_client.py"), "512"],
 }
 
 
@@ -125,6 +128,8 @@ def compare(case: Case, names: list[str], port: int, rounds: int) -> str:
 
 
 def takes(name: str, case: Case) -> bool:
+    if name.startswith("bare"):
+        return case.unit_name == "MB"
     return name not in _SERIAL or case.concurrency == 1
 
 
