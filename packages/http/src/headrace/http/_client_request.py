@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from headrace.http._request_options import RequestOptions
 
 _WAITING: Final = Exchange.WAITING
-#: After so many drains that did not wait the others get their turn.
-_QUICK_DRAINS_MAX: Final = 16
+#: After so many bytes that were sent without waiting the others get their turn.
+_QUICK_BYTES: Final = 2 * 1024 * 1024
 _created: Final = channel("http.client.request.created")  # for tools (X-099)
 
 
@@ -81,7 +81,7 @@ class ClientRequest(RequestLife):
 
     __slots__ = ()
 
-    _quick_drains: int = 0
+    _sent_quickly: int = 0
 
     def __init__(
         self,
@@ -308,15 +308,18 @@ class ClientRequest(RequestLife):
         """
         self._awaited = True
         self.unclaimed = False
+        if not self._need_drain and not self._gone:
+            return  # as after most writes
         if self._need_drain and "drain" not in self._listeners:
             # To the system at once: it mostly takes all of it, and the task is saved a
             # turn of the loop. Now and then others must have theirs.
-            if self._wire is not None:
-                self._wire.flush_now()
-            if not self._need_drain:
-                self._quick_drains += 1
-                if not self._quick_drains % _QUICK_DRAINS_MAX:
-                    await self.home.checkpoint()
+            wire = self._wire
+            if wire is not None:
+                self._sent_quickly += wire.unflushed
+                wire.flush_now()
+            if self._sent_quickly > _QUICK_BYTES and not self._need_drain:
+                self._sent_quickly = 0
+                await self.home.checkpoint()
         answered = self.response is not None
         while self.writable_need_drain and (answered or self.response is None):
             await self._changed()

@@ -206,6 +206,7 @@ class ServerConnection(EndingConnection):
         mark = server.high_water_mark
         if mark is not None:
             request._high_water_mark = response._high_water_mark = mark
+            response._mark_moves = False
         response.unique_headers = server.unique_headers
         response.reject_non_standard_body_writes = (
             server.reject_non_standard_body_writes

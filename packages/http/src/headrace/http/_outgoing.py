@@ -43,6 +43,10 @@ Callback = Callable[..., object]
 
 #: Bytes waiting from which ``write`` returns False (H-161).
 HIGH_WATER_MARK: Final = 65536
+#: What that grows to while the system takes all that is written at once. A send wakes
+#: the peer, which costs more than to copy 64 KiB; beyond this size nothing is gained
+#: (benchmarks/client/README.md).
+LARGEST_MARK: Final = 512 * 1024
 
 #: Chunks up to this size are joined with their neighbours; longer ones are not copied.
 _JOIN_MAX: Final = 16384
@@ -141,6 +145,8 @@ class OutgoingMessage(HeaderQueue):
     #: Raise on a body where none is allowed (X-019).
     reject_non_standard_body_writes: bool = False
     _high_water_mark: int = HIGH_WATER_MARK
+    #: Whether nobody has asked for a certain mark.
+    _mark_moves: bool = True
     #: What a write behind `end` is to be told, and its callback, until they are.
     _late: tuple[Exception, Callback | None] | None = None
 
@@ -235,16 +241,16 @@ class OutgoingMessage(HeaderQueue):
         if self._corked:
             return self._cork_chunk(data, callback)
         wire, size = self._wire, len(data)
-        if (
-            wire is None
-            or self._stage != SENT
-            or self._framing is not _CHUNKED
-            or callback is not None
-            or not 0 < size <= _JOIN_MAX
-        ):
+        if wire is None or self._stage != SENT or callback is not None or not size:
             return self._write_now(data, callback)
         # What `_write_now` does for most chunks, without calls of its own.
-        wire.put(b"%x\r\n%b\r\n" % (size, data))
+        framing = self._framing
+        if framing is _CHUNKED and size <= _JOIN_MAX:
+            wire.put(b"%x\r\n%b\r\n" % (size, data))
+        elif framing is _LENGTH and not self.strict_content_length:
+            wire.put(data)
+        else:
+            return self._write_now(data, callback)
         self._body_written += size
         if wire.unflushed < self._high_water_mark:
             return True
@@ -498,7 +504,22 @@ class OutgoingMessage(HeaderQueue):
         """Emit ``drain`` if someone was told to wait for it."""
         if self._need_drain and self._stage < ENDED and not self._gone:
             self._need_drain = False
+            if self._mark_moves:
+                self._move_mark()
             self.emit("drain")
+
+    def _move_mark(self) -> None:
+        """Let more be written before the next send, or as much as at first.
+
+        More if the system took all of the last one at once: what waits is gone at the
+        end of the turn. If not, the peer is the slower one, and what waits is kept.
+        """
+        wire = self._wire
+        if wire is not None and wire.was_full:
+            wire.was_full = False
+            self._high_water_mark = HIGH_WATER_MARK
+        elif self._high_water_mark < LARGEST_MARK:
+            self._high_water_mark *= 2
 
     def _all_flushed(self, error: Exception | None) -> None:
         """Finish: everything up to the end is with the operating system."""

@@ -45,6 +45,7 @@ class Wire:
         "owner",
         "socket",
         "unflushed",
+        "was_full",
     )
 
     def __init__(self, socket: Carrier, loop: Loop) -> None:
@@ -56,6 +57,8 @@ class Wire:
         self.lost = False
         #: Bytes that were put and are not with the operating system yet.
         self.unflushed = 0
+        #: The system did not take all of a batch at once; who looks at it resets it.
+        self.was_full = False
         self._queue: list[bytes] = []
         self._callbacks: list[FlushCallback] = []
         self._flush_due = NOBODY
@@ -151,7 +154,7 @@ class Wire:
         if self.lost:
             self._fail(callbacks, StreamDestroyedError("write"))
             return
-        self._blocked = True
+        self._blocked = self.was_full = True
         self._in_flight = callbacks
         self._batch_size = self.unflushed
 
