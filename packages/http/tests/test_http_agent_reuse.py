@@ -131,6 +131,23 @@ async def test_which_answers_keep_the_socket(answer: bytes, kept: bool) -> None:
         assert agent.total_socket_count == int(kept)
 
 
+@pytest.mark.parametrize("last_field", ["Connection: close", "Connection: keep-alive"])
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+async def test_what_the_answer_says_is_seen_on_the_request(
+    version: str, last_field: str
+) -> None:
+    """`should_keep_alive` is false when the server closes (H-088, H-125)."""
+    answer = f"HTTP/{version} 200 OK\r\nContent-Length: 0\r\n{last_field}\r\n\r\n"
+    async with (
+        HostileServer(stays(answer.encode())) as server,
+        http.Agent(keep_alive=True) as agent,
+    ):
+        request = http.get(server.url(), agent=agent)
+        assert request.should_keep_alive
+        await request
+        assert request.should_keep_alive == last_field.endswith("alive")
+
+
 async def test_a_request_that_says_close_is_obeyed() -> None:
     """Its socket is not pooled, whatever the server would do (H-125)."""
     async with (

@@ -490,7 +490,8 @@ async def test_a_client_that_does_not_trust_us() -> None:
         failure = once(server, "tls_client_error")
         with pytest.raises(net.TLSError) as caught:
             await fetch(server, ca=pem(trustme.CA().cert_pem))
-        error, _ = await failure
+        error, victim = await failure
+        assert victim.local_port == port_of(server)  # for a log, as in Node
     assert caught.value.code == "UNABLE_TO_GET_ISSUER_CERT_LOCALLY"
     assert error.code == "ERR_SSL_TLSV1_ALERT_UNKNOWN_CA"
 

@@ -350,8 +350,12 @@ class ClientConnection(Wire):
         if head.upgrade:
             self._switch(request, response)
             return
-        self.keep = head.keep_alive and request.should_keep_alive
-        self.idle_hint = self._read_hint(head) if self.keep else None
+        if head.keep_alive and request.should_keep_alive:
+            self.keep = True
+            self.idle_hint = self._read_hint(head)
+        else:
+            self.keep = request.should_keep_alive = False
+            self.idle_hint = None
         self._response = response
         self._answer(request, response)
 

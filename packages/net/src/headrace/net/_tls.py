@@ -413,6 +413,8 @@ class TLSTransport(Transport):
     def _lose(self, error: Exception | None) -> None:
         if self._state is not _CLOSED:
             holder = self.holder
+            if self._state is _HANDSHAKING:
+                self.local_address()  # for who logs the failure: it is kept when asked
             self.abort()
             holder._transport_lost(error)
 
