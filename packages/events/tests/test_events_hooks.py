@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable
 
-from headrace.events import EventEmitter
+from headrace.events import EventEmitter, Listener
 
 
 def noop(*_: object) -> None:
@@ -126,3 +126,48 @@ def test_a_class_that_replaces_a_hook_hears_of_all_again() -> None:
 
     assert Replaced().on("f", noop).heard == "f"
     assert Unchanged().on("f", noop).heard is None
+
+
+def test_several_listeners_at_once() -> None:
+    """They are as if added by `on`, behind what is there, and removed by `off`."""
+    calls: list[str] = []
+    table: dict[Hashable, tuple[Listener, ...]] = {
+        "a": (lambda: calls.append("a"),),
+        "b": (lambda: calls.append("b1"), lambda: calls.append("b2")),
+    }
+    for own in (False, True):
+        emitter = EventEmitter()
+        if own:
+            emitter.on("b", lambda: calls.append("own"))
+        emitter._listen(table)
+        emitter.emit("a")
+        emitter.emit("b")
+        assert calls == ["a", *(["own"] if own else []), "b1", "b2"]
+        calls.clear()
+        emitter.on("c", noop)  # the table stays as it was
+        assert list(table) == ["a", "b"]
+        emitter.off("c", noop)
+        emitter._unlisten(table)
+        assert emitter.event_names() == (["b"] if own else [])
+        emitter.on("d", noop)
+        assert EventEmitter().event_names() == []
+
+
+def test_several_listeners_at_once_are_heard_of() -> None:
+    """The hooks and the events of the table learn of each of them (H-152)."""
+    watched = Watched()
+    watched._listen({"a": (noop,), "b": (noop,)})
+    watched._unlisten({"a": (noop,), "b": (noop,)})
+    assert watched.changes == [
+        ("added", "a", 1),
+        ("added", "b", 1),
+        ("removed", "a", 0),
+        ("removed", "b", 0),
+    ]
+    emitter = EventEmitter()
+    told: list[tuple[str, Hashable]] = []
+    emitter.on("new_listener", lambda event, _: told.append(("new", event)))
+    emitter.on("remove_listener", lambda event, _: told.append(("removed", event)))
+    emitter._listen({"a": (noop,)})
+    emitter._unlisten({"a": (noop,)})
+    assert told == [("new", "remove_listener"), ("new", "a"), ("removed", "a")]

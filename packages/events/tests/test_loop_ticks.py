@@ -250,6 +250,48 @@ async def test_loop_call_soon_runs_a_turn_later() -> None:
     assert seen == ["tick", "soon", "tick of soon", "also soon", "again"]
 
 
+async def test_loop_after_turn_comes_behind_all_that_is_ready() -> None:
+    """Ticks, what `call_soon` was given and tasks that go on come first."""
+    seen: list[str] = []
+    done, woken = anyio.Event(), anyio.Event()
+
+    async def sleep() -> None:
+        await woken.wait()
+        seen.append("task")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(sleep)
+        await native_checkpoint()
+        for _ in range(2):
+            loop.current().after_turn(lambda: seen.append("after"))
+        loop.current().after_turn(done.set)
+        woken.set()
+        loop.call_soon(seen.append, "soon")
+        loop.next_tick(seen.append, "tick")
+        await done.wait()
+    assert sorted(seen[:3]) == ["soon", "task", "tick"]
+    assert seen[3:] == ["after", "after"]
+
+
+async def test_loop_after_turn_may_be_asked_for_again() -> None:
+    """From inside its callback, and after it; nothing waits for it (H-009)."""
+    seen: list[int] = []
+    done = anyio.Event()
+
+    def again() -> None:
+        seen.append(len(seen))
+        if len(seen) == 3:
+            done.set()
+        else:
+            loop.current().after_turn(again)
+
+    loop.current().after_turn(again)
+    await loop.current().wait_idle()
+    assert len(seen) < 3
+    await done.wait()
+    assert seen == [0, 1, 2]
+
+
 async def test_loop_call_soon_leaves_room_for_others() -> None:
     """An immediate that schedules itself again and again starves nobody."""
     rounds: list[int] = []

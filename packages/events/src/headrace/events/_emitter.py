@@ -282,6 +282,33 @@ class EventEmitter:
         ):
             self._check_for_leak(event, len(existing) + 1)
 
+    def _listen(self, table: _Table) -> None:
+        """Add one listener, or several, of each of several events.
+
+        It is quick where nobody listens yet, as to an object that was just made.
+        """
+        seen = self._observed_events
+        if not self._listeners and (
+            not seen or (seen is not True and seen.isdisjoint(table))
+        ):
+            self._listeners = table.copy()
+            return
+        for event, listeners in table.items():
+            for listener in listeners:
+                self._add(event, listener)
+
+    def _unlisten(self, table: _Table) -> None:
+        """Remove what `_listen` has added; it is quick where that is all there is."""
+        seen = self._observed_events
+        if self._listeners == table and (
+            not seen or (seen is not True and seen.isdisjoint(table))
+        ):
+            self._listeners = _NO_LISTENERS
+            return
+        for event, listeners in table.items():
+            for listener in listeners:
+                self.remove_listener(event, listener)
+
     def _check_for_leak(self, event: Hashable, count: int) -> None:
         if not 0 < self.get_max_listeners() < count:
             return

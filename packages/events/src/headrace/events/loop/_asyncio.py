@@ -110,14 +110,14 @@ def _is_cancelled(task: "Task") -> bool:
 class AsyncioLoop(Loop):
     """The `Loop` of one asyncio event loop."""
 
-    __slots__ = ("_ending", "_keeper", "_native", "_parked_keeper", "time")
+    __slots__ = ("_ending", "_is_plain", "_keeper", "_native", "_parked_keeper", "time")
 
     def __init__(self, native: asyncio.AbstractEventLoop) -> None:
         super().__init__()
         self._native = native
         # Asked several times a request: where asyncio's clock is only a method around
         # the system's, that one is called directly.
-        own = type(native).time is asyncio.BaseEventLoop.time
+        self._is_plain = own = type(native).time is asyncio.BaseEventLoop.time
         self.time: Callable[[], float] = monotonic if own else native.time
         # asyncio's own queue of this turn, where there is one; it is only looked at.
         self.due = getattr(native, "_ready", ())
@@ -142,6 +142,13 @@ class AsyncioLoop(Loop):
         self, owner: "Owner | None", callback: "Callback", args: tuple[Any, ...]
     ) -> None:
         self._native.call_soon(self.run_immediate, owner, callback, args)
+
+    def after_turn(self, callback: "Callable[[], object]") -> None:
+        native = self._native
+        if self._is_plain:
+            native.call_at(0.0, callback)  # asyncio puts timers behind all I/O
+        else:
+            native.call_soon(native.call_soon, callback)
 
     def _arm(self, delay: float, timer: "Timer") -> "Cancellable":
         return self._native.call_later(delay, timer.fire)

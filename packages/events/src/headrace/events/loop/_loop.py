@@ -240,6 +240,14 @@ class Loop(ABC):
         self._call_soon(self.owner, callback, args)
         self.hold()
 
+    @abstractmethod
+    def after_turn(self, callback: "Callable[[], object]") -> None:
+        """Call `callback` when all that is ready now has run: as late as I/O would.
+
+        For who knows that something will have happened by then and need not watch for
+        it. It is not delivered and does not keep `net.run` going.
+        """
+
     def run_immediate(
         self, owner: "Owner | None", callback: "Callback", args: tuple[Any, ...]
     ) -> None:

@@ -66,6 +66,7 @@ class TrioLoop(Loop):
     """
 
     __slots__ = (
+        "_afters",
         "_drain_context",
         "_immediates",
         "_keeper",
@@ -90,6 +91,10 @@ class TrioLoop(Loop):
         # for ticks, of the moment when the first of them asked for a drain.
         self._drain_context = contextvars.Context()
         self._immediates: deque[Immediate] = deque()
+        # And whether the turn has come after which they are to run.
+        self._afters: deque[tuple[contextvars.Context, Callable[[], object], bool]] = (
+            deque()
+        )
         self._readers: dict[int, _Watch] = {}
         self._writers: dict[int, _Watch] = {}
 
@@ -116,6 +121,10 @@ class TrioLoop(Loop):
         self._rouse()
         context = contextvars.copy_context()
         self._immediates.append((context, owner, callback, args))
+
+    def after_turn(self, callback: "Callable[[], object]") -> None:
+        self._rouse()
+        self._afters.append((contextvars.copy_context(), callback, False))
 
     def _arm(self, delay: float, timer: "Timer") -> "Cancellable":
         self._keep()
@@ -168,11 +177,19 @@ class TrioLoop(Loop):
     async def _keeper_turn(self) -> None:
         if self._wanted:
             self._wanted = False
+            afters = len(self._afters)  # what comes now waits for the next turn
             self._drain_context.run(self._guard, self.run_scheduled)
             # A snapshot: what an immediate schedules runs a turn later.
             for _ in range(len(self._immediates)):
                 context, owner, callback, args = self._immediates.popleft()
                 context.run(self._guard, self.run_immediate, owner, callback, args)
+            for _ in range(afters):
+                context, function, is_next = self._afters.popleft()
+                if is_next:
+                    context.run(self._guard, function)
+                else:
+                    self._afters.append((context, function, True))
+                    self._wanted = True
         if self._wanted:
             await trio.lowlevel.checkpoint()
         else:
