@@ -13,7 +13,8 @@ import pytest
 
 from headrace import net
 from headrace.events import once
-from headrace.events.loop import checkpoint
+from headrace.events.loop import checkpoint, next_tick
+from headrace.net import _connect
 from headrace.net.testing import closed, port_of, record
 
 
@@ -428,6 +429,65 @@ async def test_net_connect_does_not_wait_for_a_silent_address() -> None:
             await client
             assert client.remote_address == "127.0.0.1"
             await client.resume().aclose()
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+@pytest.mark.parametrize("can_look_again", [False, True])
+async def test_net_connect_whether_looked_at_again_or_watched(
+    is_there: bool, can_look_again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A system whose `connect` cannot be asked twice has the same events (H-139)."""
+    monkeypatch.setattr(_connect, "_CAN_LOOK_AGAIN", can_look_again)
+    async with ending_server() as server:
+        port = port_of(server) if is_there else refused_port()
+        client = net.connect(port, "127.0.0.1")
+        seen = record(client.resume(), "connect", "ready", "error", "end", "close")
+        await closed(client)
+    if is_there:
+        assert seen == ["connect", "ready", "end", "close"]
+    else:
+        (event, error), close = seen
+        assert (event, close) == ("error", "close")
+        assert (error.code, error.syscall) == ("ECONNREFUSED", "connect")
+
+
+async def test_net_connect_comes_behind_who_waits_for_the_socket() -> None:
+    """A task that the same turn wakes is in time for ``connect`` (H-139)."""
+    async with ending_server() as server:
+        made: list[net.Socket] = []
+        called, heard = anyio.Event(), anyio.Event()
+
+        async def wait() -> None:
+            await called.wait()
+            made[0].on("connect", heard.set)
+
+        def connect() -> None:
+            made.append(net.connect(port_of(server), "127.0.0.1").resume())
+            next_tick(next_tick, called.set)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(wait)
+            await checkpoint()
+            next_tick(connect)
+            await heard.wait()
+        await closed(made[0])
+
+
+async def test_net_connect_many_in_one_turn() -> None:
+    """Each has its own events, also if one of them gives another one up."""
+    async with ending_server() as server:
+        ports = [port_of(server), refused_port()] * 5
+        clients = [net.connect(port, "127.0.0.1").resume() for port in ports]
+        seen = [record(client, "connect", "error", "close") for client in clients]
+        clients[0].on("connect", clients[2].destroy)
+        for client in clients:
+            await closed(client)
+    assert seen[2] in (["close"], ["connect", "close"])  # on trio in any order
+    for number in (0, 4, 6, 8):
+        assert seen[number] == ["connect", "close"]
+    for number in (1, 3, 5, 7, 9):
+        assert [event[0] for event in seen[number][:-1]] == ["error"]
+        assert seen[number][-1] == "close"
 
 
 async def test_net_connect_cancelled_leaves_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from headrace.net._address import Address, is_ip, is_ipv4, is_ipv6
 from headrace.net._api import connect, create_connection, create_server
+from headrace.net._destination import Destination
 from headrace.net._errors import (
     AlreadyListeningError,
     BadPortError,
@@ -34,6 +35,7 @@ __all__ = [
     "Address",
     "AlreadyListeningError",
     "BadPortError",
+    "Destination",
     "IllegalMoveError",
     "InvalidArgTypeError",
     "InvalidArgValueError",

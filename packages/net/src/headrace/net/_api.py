@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, overload
 
+from headrace.net._destination import Destination
 from headrace.net._options import (
     CONNECT_NAMES,
     SOCKET_NAMES,
@@ -43,14 +44,19 @@ def connect(
     **options: "Unpack[CreateConnectionCall]",
 ) -> Socket: ...
 @overload
+def connect(destination: Destination, /) -> Socket: ...
+@overload
 def connect(**options: "Unpack[CreateConnectionCall]") -> Socket: ...
 def connect(*args: Any, **options: Any) -> Socket:
     """Return a new `Socket` that connects.
 
-    Takes what `Socket.connect` takes, and as options those of `Socket`, too.
+    Takes what `Socket.connect` takes, and as options those of `Socket`, too; or a
+    `Destination` alone.
 
     Source: spec H-138.
     """
+    if len(args) == 1 and not options and type(args[0]) is Destination:
+        return Socket._to(args[0])
     names = CONNECT_NAMES | SOCKET_NAMES
     parsed, callback = parse_connect(args, options, names)
     own = {name: parsed.pop(name) for name in SOCKET_NAMES & parsed.keys()}

@@ -5,10 +5,15 @@
 
 Everything is called back through `Loop.deliver`, one of `_dial_connected` and
 `_dial_failed` exactly once and neither after `abort`.
+
+A connection to this machine, and on a busy loop one to the next, is made by the time
+the loop comes round. So an attempt looks again a turn later, with one system call, and
+only then has the loop watch the socket, which takes three and a lot of bookkeeping.
 """
 
 import errno
 import socket
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
@@ -28,7 +33,15 @@ if TYPE_CHECKING:
 ATTEMPT_DELAY: Final = 0.25
 #: A Unix socket whose backlog is full says "again" and cannot be waited for.
 _UNIX_RETRY_DELAY: Final = 0.02
-_UNDER_WAY: Final = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR})
+_UNDER_WAY: Final = frozenset(
+    {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR, errno.EALREADY}
+)
+_MADE: Final = (0, errno.EISCONN)
+#: Linux tells by a second `connect` how the first one went. Others may begin anew.
+_CAN_LOOK_AGAIN: Final = sys.platform == "linux"
+#: A socket that is born nonblocking is spared a system call.
+_NONBLOCKING: Final[int] = getattr(socket, "SOCK_NONBLOCK", 0)
+_KIND: Final = socket.SOCK_STREAM | _NONBLOCKING
 
 
 AnyAttempt: TypeAlias = "Attempt | StreamAttempt"
@@ -57,16 +70,35 @@ class Dial:
         loop: The running loop.
         dialler: Who is called back.
         options: Checked options of `connect`.
+        candidate: The one address to try, if it is known already.
     """
 
+    __slots__ = (
+        "_attempts",
+        "_candidate",
+        "_dialler",
+        "_done",
+        "_errors",
+        "_lookup",
+        "_options",
+        "_timer",
+        "_waiting",
+        "loop",
+    )
+
     def __init__(
-        self, loop: Loop, dialler: Dialler, options: Mapping[str, Any]
+        self,
+        loop: Loop,
+        dialler: Dialler,
+        options: Mapping[str, Any],
+        candidate: Candidate | None = None,
     ) -> None:
         self.loop = loop
         self._dialler = dialler
         self._options = options
+        self._candidate = candidate
         self._waiting: list[Candidate] = []
-        self._attempts: set[AnyAttempt] = set()
+        self._attempts: list[AnyAttempt] = []
         self._errors: list[Exception] = []
         self._lookup: Task | None = None
         self._timer: Timer | None = None
@@ -77,24 +109,28 @@ class Dial:
         """Begin; must be called from a tick, because a path may fail at once."""
         if self._done:
             return
-        if "path" in self._options:
+        if self._candidate is not None:
+            self._try(self._candidate)
+        elif "path" in self._options:
             self._start_path(self._options["path"])
-            return
-        host = self._options.get("host") or "localhost"
+        else:
+            self._start_host(self._options.get("host") or "localhost")
+
+    def _start_host(self, host: str) -> None:
         try:
             candidate = _lookup.literal(host, self._options["port"])
         except OSError as error:  # a zone that does not exist
             self._fail(LookupFailedError.from_exception(host, error))
             return
         if candidate is not None:
-            self._dial([candidate])
+            self._try(candidate)
         else:
             owner = self._dialler._owner
             self._lookup = self.loop.spawn(self._resolve(host), owner=owner)
 
     def _start_path(self, path: str | bytes) -> None:
         if HAS_UNIX:
-            self._dial([Candidate(AF_UNIX, path)])
+            self._try(Candidate(AF_UNIX, path))
         else:
             self._fail(SocketError.of(errno.EAFNOSUPPORT, "connect", path=path))
 
@@ -157,26 +193,32 @@ class Dial:
             self._timer = self.loop.call_later(
                 ATTEMPT_DELAY if delay is None else delay, self._next
             ).unref()
+        self._try(candidate)
+
+    def _try(self, candidate: Candidate) -> None:
         kind = Attempt if can_watch(self.loop) else StreamAttempt
         attempt = kind(self, candidate, self._options)
-        self._attempts.add(attempt)
+        self._attempts.append(attempt)
         attempt.start()
 
     def connected(self, attempt: AnyAttempt, sock: socket.socket | ByteStream) -> None:
         """Take the first connection that was made; the other attempts are given up."""
-        self._attempts.discard(attempt)
-        self.loop.drain()  # here and not in `deliver`: a tick may give the dial up
+        self._forget(attempt)
+        loop, dialler = self.loop, self._dialler
+        loop.drain()  # here and not in `deliver`: a tick may give the dial up
         if self._done:
-            discard(self.loop, sock)
+            discard(loop, sock)
             return
-        self.abort()
+        self._stop()
         remote = attempt.candidate.sockaddr
-        deliver = self.loop.deliver
-        deliver(self._dialler._owner, self._dialler._dial_connected, sock, remote)
+        try:
+            loop.deliver(dialler._owner, dialler._dial_connected, sock, remote)
+        finally:
+            loop.detach(self)  # now: something was open all the time
 
     def refused(self, attempt: AnyAttempt, error: Exception) -> None:
         """Go on with the next address; with none left, fail."""
-        self._attempts.discard(attempt)
+        self._forget(attempt)
         self._errors.append(error)
         if self._waiting:
             self._next()
@@ -189,20 +231,28 @@ class Dial:
             self.abort()
             self.loop.deliver(self._dialler._owner, self._dialler._dial_failed, error)
 
+    def _forget(self, attempt: AnyAttempt) -> None:
+        if attempt in self._attempts:
+            self._attempts.remove(attempt)
+
     def abort(self) -> None:
         """Give up; nothing is called back any more."""
-        if self._done:
-            return
+        if not self._done:
+            self._stop()
+            self.loop.detach(self)
+
+    def _stop(self) -> None:
         self._done = True
-        self.loop.detach(self)
         if self._timer is not None:
             self._timer.cancel()
         if self._lookup is not None:
             self._lookup.cancel()
-        self._waiting = []
-        for attempt in self._attempts:
-            attempt.close()
-        self._attempts.clear()
+        if self._waiting:
+            self._waiting = []
+        if self._attempts:
+            attempts, self._attempts = self._attempts, []
+            for attempt in attempts:
+                attempt.close()
 
 
 class Attempt:
@@ -222,12 +272,13 @@ class Attempt:
     def start(self) -> None:
         """Make the socket and begin to connect."""
         try:
-            sock = socket.socket(self.candidate.family, socket.SOCK_STREAM)
+            sock = socket.socket(self.candidate.family, _KIND)
         except OSError as error:
             self._refuse(error)
             return
         self._socket = sock
-        sock.setblocking(False)
+        if not _NONBLOCKING:
+            sock.setblocking(False)
         if self._bind(sock):
             self._connect()
 
@@ -267,6 +318,21 @@ class Attempt:
         elif self.candidate.family == AF_UNIX and number == errno.EAGAIN:
             self._timer = self._dial.loop.call_later(_UNIX_RETRY_DELAY, self._connect)
             self._timer.unref()
+        elif number not in _UNDER_WAY:
+            self._refuse(OSError(number, ""))
+        elif _CAN_LOOK_AGAIN:
+            round_of(self._dial.loop).add(self)
+        else:
+            self._dial.loop.watch_writable(sock, self._answered)
+
+    def look_again(self) -> None:
+        """See whether the connection is made by now; else have it watched."""
+        sock = self._socket
+        if sock is None:
+            return
+        number = sock.connect_ex(self.candidate.sockaddr)
+        if number in _MADE:
+            self._connected()
         elif number in _UNDER_WAY:
             self._dial.loop.watch_writable(sock, self._answered)
         else:
@@ -304,6 +370,43 @@ class Attempt:
             self._dial.loop.unwatch_writable(self._socket)
             self._socket.close()
             self._socket = None
+
+
+class Round:
+    """The attempts of one loop that look again when the present turn is over."""
+
+    __slots__ = ("_attempts", "_loop")
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._attempts: list[Attempt] = []
+
+    def add(self, attempt: Attempt) -> None:
+        """Let an attempt look again."""
+        if not self._attempts:
+            self._loop.after_turn(self._look)
+        self._attempts.append(attempt)
+
+    def _look(self) -> None:
+        attempts, self._attempts = self._attempts, []
+        attempts.reverse()
+        try:
+            while attempts:
+                attempts.pop().look_again()
+        finally:
+            for attempt in attempts:  # a KeyboardInterrupt is on its way out
+                self.add(attempt)
+
+
+_ROUND: Final = "headrace.net attempts to look at again"
+
+
+def round_of(loop: Loop) -> Round:
+    """Return the round of a loop."""
+    known: Round | None = loop.locals.get(_ROUND)
+    if known is None:
+        known = loop.locals[_ROUND] = Round(loop)
+    return known
 
 
 def _combine(errors: list[Exception]) -> Exception:

@@ -25,11 +25,12 @@ class Receiver(Protocol):
         """Go on writing: all is with the system. Follows a `send` that gave False."""
         ...
 
-    # A receiver may have more, which is looked for: `timed_out()` is called before the
-    # ``timeout`` event of the socket, and `set_encoding(encoding)` answers the socket's
-    # method of this name, which has no sense while a receiver reads. `flush_now()` is
-    # called before the socket half-closes, and `flush_last()` before it is destroyed:
-    # what the receiver has been given to write before that can be sent there.
+    # A receiver may have more, which is looked for: `connected()` is called before the
+    # ``connect`` event of the socket, with TLS before ``secure_connect``; `timed_out()`
+    # before its ``timeout``; and `set_encoding(encoding)` answers the socket's method
+    # of this name, which has no sense while a receiver reads. `flush_now()` is called
+    # before the socket half-closes, and `flush_last()` before it is destroyed: what the
+    # receiver has been given to write before that can be sent there.
 
     def connection_lost(self, error: Exception | None) -> None:
         """Take note that the socket is destroyed; its ``close`` follows.

@@ -19,6 +19,7 @@ from headrace.events.loop import Loop, Waiter, current
 from headrace.net._address import AF_UNIX
 from headrace.net._anyio import AnyioTransport
 from headrace.net._connect import Dial
+from headrace.net._destination import Destination
 from headrace.net._errors import (
     InvalidHandleTypeError,
     SocketClosedBeforeConnectionError,
@@ -45,6 +46,7 @@ from headrace.streams import Stream
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from headrace.net._lookup import Candidate
     from headrace.net._options import ConnectCall, SocketOptions
     from headrace.net._server import Server
 
@@ -54,6 +56,7 @@ _connecting: Final = channel("net.client.socket")  # for diagnostics (X-099)
 # Members of an Enum are slow to look up on the hot path (Python 3.11).
 _OPEN: Final = Link.OPEN
 _CLOSED: Final = Link.CLOSED
+_CONNECTED: Final = LinkMove.CONNECTED
 _DESTROY: Final = LinkMove.DESTROY
 _CLOSE: Final = LinkMove.CLOSE
 
@@ -128,6 +131,18 @@ class Socket(SocketBytes):
             self._transport = AnyioTransport(loop, self, self._push_data, sock)
         return self
 
+    @classmethod
+    def _to(cls, destination: Destination) -> "Self":
+        """Return a new socket that connects to a place which was checked before."""
+        if destination.socket_options:
+            self = cls(destination.socket_options)
+        else:
+            self = cls.__new__(cls)
+            Stream.__init__(self)
+            self.allow_half_open = False
+            self._init_slots()
+        return self._connect(destination.options, None, destination.candidate)
+
     # The connection
 
     @overload
@@ -176,7 +191,10 @@ class Socket(SocketBytes):
         return self._connect(parsed, callback)
 
     def _connect(
-        self, options: Mapping[str, Any], callback: Callable[..., object] | None
+        self,
+        options: Mapping[str, Any],
+        callback: Callable[..., object] | None,
+        candidate: "Candidate | None" = None,
     ) -> Self:
         link = advance(LINK, self._link, LinkMove.CONNECT)
         if self._link is Link.CLOSED:
@@ -195,9 +213,11 @@ class Socket(SocketBytes):
             self._keep_alive = (bool(options["keep_alive"]), delay)
         if "timeout" in options:
             self._timeout = options["timeout"]
-        self._stop_idle_timer()
-        self._start_idle_timer()
-        self._dial = dial = Dial(loop, self, options)
+        if self._idle is not None:
+            self._stop_idle_timer()
+        if self._timeout:
+            self._start_idle_timer()
+        self._dial = dial = Dial(loop, self, options, candidate)
         loop.next_tick_for(self._owner, dial.start)
         if _connecting.has_subscribers:
             _connecting.publish({"socket": self})
@@ -236,12 +256,27 @@ class Socket(SocketBytes):
 
     def _dial_connected(self, sock: socket.socket | ByteStream, remote: object) -> None:
         self._dial = None
-        transport = transport_for(self, sock, remote)
-        self._use_transport(self._layered(transport), LinkMove.CONNECTED)
-        deliver = self.loop().deliver  # one listener's exception must not stop the rest
-        deliver(self._owner, self.emit, "connect")
-        deliver(self._owner, self.emit, "ready")
+        loop = self.loop()
+        transport: Transport
+        if isinstance(sock, socket.socket):  # the dial has made it nonblocking
+            transport = SocketTransport(loop, self, self._push_data, sock, remote)
+        else:
+            transport = transport_for(self, sock, remote)
+        self._use_transport(self._layered(transport), _CONNECTED)
+        if self._receiver is not None and self._is_ready():
+            self._tell_receiver()
+        deliver = loop.deliver  # one listener's exception must not stop the rest
+        if "connect" in self._listeners:
+            deliver(self._owner, self.emit, "connect")
+        if "ready" in self._listeners:
+            deliver(self._owner, self.emit, "ready")
         self._start_reading()
+
+    def _tell_receiver(self) -> None:
+        """Tell the receiver, if it wants to know, that the connection is made."""
+        hook = getattr(self._receiver, "connected", None)
+        if hook is not None:
+            self.loop().deliver(self._owner, hook)
 
     def _layered(self, transport: Transport) -> Transport:
         """Return the transport to use over that of the system: the same, or TLS."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from headrace.net._server import Server
     from headrace.net._tasks import TaskKeeper
 
+_NEW: Final = Link.NEW
 _OPEN: Final = Link.OPEN
 _ALIVE: Final = (Link.CONNECTING, Link.OPEN)
 
@@ -66,7 +67,10 @@ class SocketBase(SocketEvents):
     def _init(self, options: dict[str, Any]) -> None:
         self.allow_half_open = bool(options.pop("allow_half_open", False))
         Duplex.__init__(self, options or None)
-        self._link = Link.NEW
+        self._init_slots()
+
+    def _init_slots(self) -> None:
+        self._link = _NEW
         self._transport: Transport = NOT_CONNECTED
         self._receiver: Receiver | None = None
         self._receiver_rests = False  # it has asked for a pause

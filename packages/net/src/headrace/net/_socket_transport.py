@@ -378,7 +378,13 @@ class SocketTransport(Transport):
         return from_sockaddr(self._socket.family, sockaddr)
 
     def set_no_delay(self, enable: bool) -> None:
-        if not self._is_closed():
+        if self._sending is _CLOSED:
+            return
+        remote = self._remote
+        if type(remote) is tuple and type(remote[0]) is str:  # an IP address
+            # Asking the socket for its family would take longer than setting this.
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, enable)
+        else:
             _sockopts.set_no_delay(self._socket, enable)
 
     def set_keep_alive(self, enable: bool, initial_delay: float) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import ByteStream
 
+    from headrace.net._lookup import Candidate
     from headrace.net._server import Server
     from headrace.net._tls_options import TLSConnectOptions
 
@@ -140,13 +141,16 @@ class TLSSocket(Socket):
         return self._connect(parsed, callback)
 
     def _connect(
-        self, options: Mapping[str, Any], callback: Callable[..., object] | None
+        self,
+        options: Mapping[str, Any],
+        callback: Callable[..., object] | None,
+        candidate: "Candidate | None" = None,
     ) -> Self:
         rest = dict(options)
         tls = {name: rest.pop(name) for name in TLS_NAMES & rest.keys()}
         self._tls_options = {**self._tls_options, **tls}
         made = self._make_tls(False, options.get("host"))
-        super()._connect(rest, None)
+        super()._connect(rest, None, candidate)
         self._tls = made
         if callback is not None:
             self.once("secure_connect", callback)
@@ -197,6 +201,8 @@ class TLSSocket(Socket):
         deliver = self.loop().deliver
         if self._server is not None:
             deliver(self._owner, self._server._connection_secured, self)
+        if self._receiver is not None:
+            self._tell_receiver()
         deliver(self._owner, self.emit, "secure_connect")
 
     def _tell_of_loss(self, error: BaseException | None) -> bool:
