@@ -100,9 +100,13 @@ class Agent(AgentEvents):
     option_names: ClassVar["Set[str]"] = OPTION_NAMES
     # Whether `get_name` depends on its argument alone; an override may look elsewhere.
     _names_are_stable: ClassVar[bool] = True
+    # Whether `connect_options` depends on its argument and the settings alone.
+    _places_are_stable: ClassVar[bool] = True
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
+        if "connect_options" in cls.__dict__:
+            cls._places_are_stable = False
         if "get_name" in cls.__dict__ and "_names_are_stable" not in cls.__dict__:
             cls._names_are_stable = False
 
@@ -113,14 +117,15 @@ class Agent(AgentEvents):
         **keywords: "Unpack[AgentOptions]",
     ) -> None:
         super().__init__()
+        # By identity; what is here is kept alive, so that no other gets its id.
+        self._routes: dict[int, tuple[Mapping[str, Any], Mapping[str, Any], str]] = {}
+        self._places: dict[int, tuple[Mapping[str, Any], net.Destination]] = {}
         self._settings: Final = AgentSettings()
         given = merge(self.option_names, options, keywords)
         for name in AgentSettings.names & given.keys():
             setattr(self, name, given.pop(name))
         # They override those of every request.
         self._connect_options: Final = given
-        # By identity; what is here is kept alive, so that no other gets its id.
-        self._routes: dict[int, tuple[Mapping[str, Any], Mapping[str, Any], str]] = {}
 
     # Requests
 
@@ -158,9 +163,10 @@ class Agent(AgentEvents):
         known = self._routes.get(id(options))
         if known is not None and known[0] is options:
             return known[1], known[2]
-        together = {**options, **self._connect_options}
+        together: Mapping[str, Any] = {**options, **self._connect_options}
         name = self.get_name(together)
         if type(options) is FrozenOptions and self._names_are_stable:
+            together = FrozenOptions(together)
             if len(self._routes) >= _ROUTES_MAX:
                 self._routes.clear()
             self._routes[id(options)] = (options, together, name)
@@ -290,7 +296,26 @@ class Agent(AgentEvents):
 
         Source: H-104, X-061.
         """
-        return net.connect(self.connect_options(options))
+        return net.connect(self._destination(options))
+
+    def _destination(self, options: Mapping[str, Any]) -> net.Destination:
+        """Return where `options` lead; of `FrozenOptions` it is known afterwards."""
+        known = self._places.get(id(options))
+        if known is not None and known[0] is options:
+            return known[1]
+        place = net.Destination(self.connect_options(options))
+        if (
+            type(options) is FrozenOptions
+            and self._places_are_stable
+            and ("port" in options or "socket_path" in options)  # else a class says it
+        ):
+            if len(self._places) >= _ROUTES_MAX:
+                self._places.clear()
+            self._places[id(options)] = (options, place)
+        return place
+
+    def _settings_changed(self) -> None:
+        self._places.clear()
 
     def connect_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return what `net.connect` is to be given; for overrides of the above."""

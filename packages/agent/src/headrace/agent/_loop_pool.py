@@ -203,6 +203,7 @@ class LoopPool:
     def _part_with(self, watch: Watch) -> None:
         if self._watches.pop(watch.socket, None) is not None:
             watch.destroy()
+            watch.connection.socket = None  # no cycle: both go with the last step
 
     # Steps
 

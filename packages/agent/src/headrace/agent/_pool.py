@@ -54,8 +54,11 @@ _PROMISE: Final = Move.PROMISE
 _PROMISED_AT_REST: Final = MOVES[State.RESTING, Move.PROMISE]
 _RESTING_AFTER_WORK: Final = MOVES[State.WORKING, Move.REST]
 _DELIVER: Final = Move.DELIVER
+_LEAVE: Final = Move.LEAVE
 _REST: Final = Move.REST
+_CONNECTING: Final = State.CONNECTING
 _GONE: Final = State.GONE
+_RESTING: Final = State.RESTING
 _WORKING: Final = State.WORKING
 
 
@@ -128,7 +131,7 @@ class Connection(Generic[S, R]):
     )
 
     def __init__(self, claim: Claim[S, R]) -> None:
-        self.state = State.CONNECTING
+        self.state = _CONNECTING
         self.group = claim.group
         self.claim: Claim[S, R] | None = claim
         self.holder: object = None
@@ -261,6 +264,14 @@ class Pool(Generic[S, R]):
                 connection.options = options
                 claim.connection = connection
                 return ((HAND_OVER, connection),)
+        elif (  # and what it does for most of the others
+            not free
+            and not group.waiting
+            and not self._starved
+            and len(group.busy) < self.limits.max_sockets
+            and self.size < self.limits.max_total_sockets
+        ):
+            return (self._begin(claim),)
         return self._place(claim, now)
 
     def cancel(self, request: R) -> Steps[S, R]:
@@ -404,8 +415,11 @@ class Pool(Generic[S, R]):
 
     def _connect(self, group: Group[S, R]) -> tuple[Do, Connection[S, R]]:
         _, claim = group.waiting.popitem(last=False)
+        return self._begin(claim)
+
+    def _begin(self, claim: Claim[S, R]) -> tuple[Do, Connection[S, R]]:
         connection = claim.connection = Connection(claim)
-        group.busy[connection] = None
+        claim.group.busy[connection] = None
         self.size += 1
         return CONNECT, connection
 
@@ -449,16 +463,21 @@ class Pool(Generic[S, R]):
 
     def _close(self, connection: Connection[S, R]) -> Steps[S, R]:
         self._leave(connection)
-        return [(CLOSE, connection), *self._serve_freed(connection.group)]
+        group = connection.group
+        if group.waiting or self._starved:
+            return [(CLOSE, connection), *self._serve_freed(group)]
+        if not (group.busy or group.free):  # `_tidy`, without a call
+            self._groups.pop(group.name, None)
+        return ((CLOSE, connection),)
 
     def _leave(self, connection: Connection[S, R]) -> None:
-        group = connection.group
-        if connection.state is State.RESTING:
+        group, state = connection.group, connection.state
+        if state is _RESTING:
             group.free.remove(connection)
         else:
             del group.busy[connection]
         connection.holder = None
-        connection.state = advance(connection.state, Move.LEAVE)
+        connection.state = advance(state, _LEAVE)
         self.size -= 1
 
     # Places

@@ -51,6 +51,7 @@ class Setting(Generic[T]):
 
     def __set__(self, agent: "Agent", value: T) -> None:
         setattr(agent._settings, self._name, self._check(self._name, value))
+        agent._settings_changed()
 
 
 def check_timeout(name: str, value: object) -> float | None:

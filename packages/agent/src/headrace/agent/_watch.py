@@ -16,9 +16,10 @@ from headrace.agent._state import State
 from headrace.net import Socket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from headrace.agent._loop_pool import LoopPool, Place
+    from headrace.events import Listener
 
 __all__ = ["Watch", "destroy", "error_of"]
 
@@ -28,12 +29,15 @@ _RESTING: Final = State.RESTING
 
 def destroy(socket: Socket) -> None:
     """Close a socket that nobody listens to any more."""
-    socket.on("error", _ignore)
+    socket._listen(_DEAF)
     socket.destroy()
 
 
 def _ignore(error: Exception) -> None:
     """Listen to ``error``: the socket is being closed anyway."""
+
+
+_DEAF: "Final[dict[Hashable, tuple[Listener, ...]]]" = {"error": (_ignore,)}
 
 
 def error_of(socket: Socket) -> Exception | None:
@@ -58,6 +62,7 @@ class Watch:
     __slots__ = (
         "_has_input",
         "_hears_errors",
+        "_listeners",
         "_pool",
         "_watches",
         "connection",
@@ -76,34 +81,37 @@ class Watch:
         self.parked = self.is_kept = False
         self.guards = False
         self._hears_errors = False
+        self._listeners: dict[Hashable, tuple[Listener, ...]] = {}
         self._watches = False  # takes what arrives
         self._has_input: Callable[[int], object] | None = None
 
     # Listeners
 
     def begin(self) -> None:
-        """Listen for as long as the socket is in the pool."""
-        events = self.socket.custom
-        events.on("close", self._on_close)
-        events.on("agent_remove", self._on_remove)
-        events.on("timeout", self._on_timeout)
-        self.guard()
+        """Listen for as long as the socket is in the pool, and answer for errors."""
+        self._listeners = {
+            "close": (self._on_close,),
+            "agent_remove": (self._on_remove,),
+            "timeout": (self._on_timeout,),
+            "error": (self._on_error,),
+        }
+        self.guards = self._hears_errors = True
+        self.socket._listen(self._listeners)
 
     def end(self) -> None:
         """Hear nothing more. The socket is as it was before the pool had it."""
         self._leave()
         self.wake(stays_raw=False)
-        self._stop_hearing_errors()
         if self.parked:
             self.parked = False
             if isinstance(self.socket, Socket):
                 self.socket.ref()
 
     def _leave(self) -> None:
-        events = self.socket.custom
-        events.off("close", self._on_close)
-        events.off("agent_remove", self._on_remove)
-        events.off("timeout", self._on_timeout)
+        # They lead back to this: without them it goes without the garbage collector.
+        listeners, self._listeners = self._listeners, {}
+        self._hears_errors = False
+        self.socket._unlisten(listeners)
 
     def destroy(self) -> None:
         """Hear nothing more, and close the socket if it is open."""
