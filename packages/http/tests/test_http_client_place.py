@@ -1,5 +1,7 @@
 """How a request finds its server: addresses, names, Unix sockets, own connections."""
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,7 @@ import pytest
 
 from headrace import http, net
 from headrace.events import once
-from headrace.events.loop import checkpoint, next_tick
+from headrace.events.loop import checkpoint, current, next_tick
 from headrace.http.testing import HostileServer, ok, stays
 from headrace.streams import duplex_pair
 
@@ -238,3 +240,46 @@ async def test_the_agents_options_win() -> None:
         response = await http.get("http://elsewhere.invalid:1/", agent=agent)
         assert await response.body() == b"agent's"
     assert b"\r\nHost: elsewhere.invalid:1\r\n" in server.heads[0]
+
+
+async def test_who_made_the_connection_may_speak_first() -> None:
+    """A listener of ``connect`` that is there before the request writes before it."""
+
+    async def with_preface(options: dict[str, Any], callback: Any) -> Any:
+        socket = net.connect(options["port"], options["host"])
+        socket.on("connect", lambda: socket.write(b"PROXY UNKNOWN\r\n"))
+        return socket
+
+    async with HostileServer(stays(ok())) as server:
+        request = http.get(server.url(), create_connection=with_preface)
+        assert await (await request).body() == b"ok"
+        assert server.heads[0].startswith(b"PROXY UNKNOWN\r\nGET / HTTP/1.1\r\n")
+
+
+async def test_an_exchange_on_its_own_connection_leaves_no_ring() -> None:
+    """Socket, request and response go without the collector, the pool's part, too."""
+    seen: list[weakref.ref[Any]] = []
+
+    def note(socket: net.Socket) -> None:
+        seen.append(weakref.ref(socket))
+
+    async def ask(url: str, agent: http.Agent) -> None:
+        request = http.get(url, agent=agent)
+        request.on("socket", note)
+        response = await request
+        seen.extend((weakref.ref(request), weakref.ref(response)))
+        assert await response.body() == b"ok"
+
+    async with HostileServer(stays(ok())) as server, http.Agent() as agent:
+        await checkpoint()
+        gc.collect()
+        gc.disable()
+        try:
+            await ask(server.url(), agent)
+            while agent.total_socket_count or current().ticks:
+                await checkpoint()
+            for _ in range(3):
+                await checkpoint()
+            assert [ref() for ref in seen] == [None] * 3
+        finally:
+            gc.enable()

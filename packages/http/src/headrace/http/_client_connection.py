@@ -104,6 +104,7 @@ class ClientConnection(Wire):
         "_hint_text",
         "_hold",
         "_interims",
+        "_listens",
         "_peer_ended",
         "_received",
         "_response",
@@ -144,6 +145,7 @@ class ClientConnection(Wire):
         self._hint_text: str | None = None
         self._hint_head: ResponseHead | None = None
         self.is_connected = is_ready(net_socket)
+        self._listens = False  # to the event of being connected
         self._peer_ended = False
         self.owner = None
         # For the pool: this gives the socket back, and is its receiver while it rests.
@@ -178,7 +180,8 @@ class ClientConnection(Wire):
         if isinstance(connection, ClientConnection):
             return connection
         connection = net_socket.__dict__[_KEY] = cls(net_socket, loop)
-        net_socket.custom.on("timeout", connection.timed_out)
+        if not isinstance(net_socket, Socket):  # it has told its receiver
+            net_socket.custom.on("timeout", connection.timed_out)
         return connection
 
     # An exchange
@@ -199,7 +202,10 @@ class ClientConnection(Wire):
             self._blocked = True
             secure = isinstance(net_socket, TLSSocket)
             event = "secure_connect" if secure else "connect"
-            net_socket.custom.once(event, self._connected)
+            if event in net_socket._listeners or self.socket is not net_socket:
+                # Behind who listens already: they may want to say something first.
+                self._listens = True
+                net_socket.custom.once(event, self._connected)
         if not self.keeps_watch or net_socket._receiver is not self:
             self.socket.consume(self)
 
@@ -215,6 +221,11 @@ class ClientConnection(Wire):
                 self.parser = spares.pop()
                 return
         self.parser = settings.make_parser(engine)
+
+    def connected(self) -> None:
+        """Go on: the socket is connected, and has not told its listeners yet."""
+        if not self._listens:
+            self._connected()
 
     def _connected(self) -> None:
         if self.lost or self.is_connected:
@@ -634,7 +645,8 @@ class ClientConnection(Wire):
         head = self.parser.take_leftover()
         self.request = None
         self.net_socket.__dict__.pop(_KEY, None)
-        self.net_socket.custom.off("timeout", self.timed_out)
+        if self.socket is not self.net_socket:
+            self.net_socket.custom.off("timeout", self.timed_out)
         response._source = None
         if request._takes_switch():
             self.socket.release()
