@@ -119,3 +119,86 @@ def test_the_rest_of_a_chunked_body_is_not_taken(engine: EngineName) -> None:
     assert parser.take_rest() is None  # the trailers are an event of their own
     end = parser.next_event()
     assert end is not END_OF_MESSAGE
+
+
+def parsed_whole(parser: ResponseParser, method: str, data: bytes) -> object:
+    """Return what the long way says about a message that came in one piece."""
+    parser.expect(method)
+    parser.receive(data)
+    head = parser.next_event()
+    assert isinstance(head, ResponseHead)
+    return head.status_code, head.raw_headers, parser.take_rest()
+
+
+@pytest.mark.parametrize("data", [FIVE + b"hello", FIVE + b"world"])
+def test_an_answer_like_the_last_is_taken_at_once(
+    engine: EngineName, data: bytes
+) -> None:
+    """The short way says the same as the long one, and leaves no trace."""
+    short, long = ResponseParser(engine), ResponseParser(engine)
+    for parser in (short, long):
+        parsed_whole(parser, "GET", FIVE + b"first")
+    for _ in range(2):
+        taken = short.take_whole("GET", data)
+        assert taken is not None
+        head, body = taken
+        assert (head.status_code, head.raw_headers, body) == parsed_whole(
+            long, "GET", data
+        )
+    assert not short.has_unparsed
+    assert parsed_whole(short, "GET", data) == parsed_whole(long, "GET", data)
+
+
+@pytest.mark.parametrize(
+    ("first", "method", "data"),
+    [
+        (b"", "GET", FIVE + b"hello"),
+        (FIVE + b"hello", "HEAD", FIVE + b"hello"),
+        (FIVE + b"hello", "GET", FIVE + b"hell"),
+        (FIVE + b"hello", "GET", FIVE + b"hello!"),
+        (FIVE + b"hello", "GET", FIVE.replace(b"OK", b"No") + b"hello"),
+        (FIVE + b"hello", "GET", b""),
+        (CHUNKED + b"0\r\n\r\n", "GET", CHUNKED + b"0\r\n\r\n"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", "GET", b"HTTP/1.1 204 No Content\r\n\r\n"),
+    ],
+    ids=[
+        "nothing known",
+        "another method",
+        "a byte is missing",
+        "a byte too many",
+        "another head",
+        "nothing",
+        "chunked",
+        "no body",
+    ],
+)
+def test_any_other_answer_is_not_taken(
+    engine: EngineName, first: bytes, method: str, data: bytes
+) -> None:
+    """Nothing is done then: the parser still expects no answer."""
+    parser = ResponseParser(engine)
+    if first:
+        parser.expect("GET")
+        parser.receive(first)
+        while parser.next_event() is not END_OF_MESSAGE:
+            pass
+    assert parser.take_whole(method, data) is None
+    parser.expect(method)
+    assert not parser.has_unparsed
+
+
+def test_the_last_answer_of_a_connection_is_not_taken(engine: EngineName) -> None:
+    """It changes what may follow: the long way has to note that (H-125)."""
+    last = FIVE[:-2] + b"Connection: close\r\n\r\nhello"
+    parser = ResponseParser(engine)
+    parsed_whole(parser, "GET", last)
+    assert parser.renew()
+    assert parser.take_whole("GET", last) is None
+
+
+def test_nothing_is_taken_while_an_answer_arrives(engine: EngineName) -> None:
+    """Only between messages: these bytes are the body of the other one."""
+    parser = ResponseParser(engine)
+    parsed_whole(parser, "GET", FIVE + b"hello")
+    read_head(parser, FIVE)
+    assert parser.take_whole("GET", FIVE + b"hello") is None

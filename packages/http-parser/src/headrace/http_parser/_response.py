@@ -50,6 +50,7 @@ _IDLE: Final = State.IDLE
 _CHUNK: Final = Move.CHUNK
 _CLOSE: Final = Move.CLOSE
 _EXPECT: Final = Move.EXPECT
+_FIX: Final = Move.FIX
 _FLOW: Final = Move.FLOW
 _REST: Final = Move.REST
 _CHUNKED: Final = Transfer.CHUNKED
@@ -85,7 +86,7 @@ class ResponseParser(MessageParser[ResponseHead]):
     Source: H-075, H-076, H-125, H-130.
     """
 
-    __slots__ = ("_known", "_method")
+    __slots__ = ("_known", "_known_size", "_method")
 
     def __init__(
         self,
@@ -107,6 +108,8 @@ class ResponseParser(MessageParser[ResponseHead]):
         # Per connection: the last head. Servers repeat themselves, their clock only
         # moves once a second, and comparing is cheaper than reading.
         self._known: _Known | None = None
+        # Bytes of the last head and its body, if `take_whole` may take such a message.
+        self._known_size = 0
 
     def expect(self, method: str) -> None:
         """Say that a request is sent, and what the next response answers.
@@ -126,6 +129,32 @@ class ResponseParser(MessageParser[ResponseHead]):
             )
         self._state = _EXPECTED
         self._method = method
+
+    def take_whole(self, method: str, data: bytes) -> tuple[ResponseHead, bytes] | None:
+        """Return an answer that came in one piece, if it begins as the last one did.
+
+        Servers repeat themselves. So this does what `expect`, `receive`, `next_event`
+        and `take_rest` would do, the end of the message included, in one call.
+
+        Args:
+            method: The method of the request, upper case.
+            data: All that has come, nothing but this answer.
+
+        Returns:
+            The head and the whole body; None if the answer is any other. Then nothing
+            is done.
+        """
+        known = self._known
+        if (
+            known is None
+            or len(data) != self._known_size
+            or known[1] != method
+            or self._state is not _IDLE
+            or self.buffer
+            or not data.startswith(known[0])
+        ):
+            return None
+        return known[2], data[len(known[0]) :]
 
     def renew(self) -> bool:
         """Get ready for another connection, if the last one ended between messages.
@@ -223,6 +252,8 @@ class ResponseParser(MessageParser[ResponseHead]):
             self._after = Move.SWITCH
         elif len(raw) <= MAX_REMEMBERED_BYTES and not self._insecure:
             self._known = raw, method, head, body, framing.plain
+            fixed = body is _FIX and self._after is _REST
+            self._known_size = len(raw) + (framing.length or 0) if fixed else 0
         self._enter_body(body, framing.length)
         return head
 

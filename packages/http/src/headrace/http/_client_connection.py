@@ -282,7 +282,7 @@ class ClientConnection(Wire):
 
     # Receiving
 
-    def data_received(self, data: memoryview) -> None:
+    def data_received(self, data: memoryview | bytes) -> None:
         """Take bytes from the socket and deliver the answer in them."""
         request = self.request
         if request is None or self._received:
@@ -293,10 +293,29 @@ class ClientConnection(Wire):
                 self.socket.destroy()  # they belong to no request
                 return
             self.heard = True
-            self.parser.expect(request._method)
+            method, data = request._method, bytes(data)
+            whole = self.parser.take_whole(method, data)
+            if whole is not None:
+                self._deliver_whole(request, *whole)
+                return
+            self.parser.expect(method)
         self.parser.receive(data)
         if not self._hold:
             self._parse()
+
+    def _deliver_whole(
+        self, request: RequestLife, head: ResponseHead, body: bytes
+    ) -> None:
+        """Deliver an answer that came in one piece, as `_parse` does with others."""
+        self._parsing = True
+        try:
+            self._answer(request, head, body)
+        except Exception as error:
+            self.loop.report(error, self._response, self.owner)
+        finally:
+            self._parsing = False
+            if self._flush_due == PARSER:
+                self._flush()
 
     def _surplus(self) -> None:
         """Cut the connection: bytes came that answer nothing (H-073)."""
@@ -357,23 +376,15 @@ class ClientConnection(Wire):
         if status < 200 and status != 101:
             self._on_interim(request, head)
             return
-        response = ClientResponse(self.net_socket, self, request._owner, head)
         if head.upgrade:
-            self._switch(request, response)
-            return
-        if head.keep_alive and request.should_keep_alive:
-            self.keep = True
-            self.idle_hint = self._read_hint(head)
+            self._switch(
+                request, ClientResponse(self.net_socket, self, request._owner, head)
+            )
         else:
-            self.keep = request.should_keep_alive = False
-            self.idle_hint = None
-        self._response = response
-        self._answer(request, response)
+            self._answer(request, head, self.parser.take_rest())
 
     def _read_hint(self, head: ResponseHead) -> float | None:
         """Return after how long an idle time the server says it closes (X-060)."""
-        if head is self._hint_head:  # the parser remembers equal ones
-            return self._hint
         self._hint_head = head
         value = head.first("keep-alive")
         if value != self._hint_text:  # mostly the same for the life of a connection
@@ -388,9 +399,21 @@ class ClientConnection(Wire):
         else:
             request._informed(head)
 
-    def _answer(self, request: RequestLife, response: ClientResponse) -> None:
-        """Give the response to its request, with the whole body if it is here."""
-        whole = self.parser.take_rest()
+    def _answer(
+        self, request: RequestLife, head: ResponseHead, whole: bytes | None
+    ) -> None:
+        """Give a response to its request, with the whole body if it is here."""
+        response = self._response = ClientResponse(
+            self.net_socket, self, request._owner, head
+        )
+        if not (head.keep_alive and request.should_keep_alive):
+            self.keep = request.should_keep_alive = False
+            self.idle_hint = None
+        else:
+            self.keep = True
+            # The parser remembers equal heads.
+            known = head is self._hint_head
+            self.idle_hint = self._hint if known else self._read_hint(head)
         if whole is None:
             self._answer_in_parts(request, response)
             return
