@@ -237,16 +237,24 @@ class ClientConnection(Wire):
 
     def send_held(self, request: RequestLife) -> None:
         """Send what a request has held back until it got its socket."""
-        self._flush_due = TICK  # at once: nothing more is written in this tick
-        held, callbacks = request._held, request._held_callbacks
-        if held and callbacks and not self._queue and not self._callbacks:
-            request._wire = self
-            request._held = request._held_callbacks = None
-            self._queue, self._callbacks = held, callbacks
-            self.unflushed = held.size
-        else:
+        head = request._head_only
+        if head is None:
+            self._flush_due = TICK  # at once: nothing more is written in this tick
             request._attach(self)
-        self._flush()
+            self._flush()
+            return
+        request._head_only = None
+        request._wire = self
+        if self._blocked or self.lost:
+            self.finish(head, request._all_flushed)
+        elif self.socket.send([head]):
+            try:
+                request._all_flushed(None)
+            except Exception as error:
+                self.loop.report(error, request, self.owner)
+        else:
+            self.unflushed = len(head)
+            self._wait_for_socket([request._all_flushed])
 
     def complete(self) -> bool:
         """End a complete exchange; return whether the socket can be used again."""

@@ -48,6 +48,7 @@ _READING: Final = Exchange.READING
 _SENDING: Final = Exchange.SENDING
 _DONE: Final = Exchange.DONE
 _ASKING: Final = MOVES[Exchange.WAITING, Move.SOCKET]
+_ASKED: Final = MOVES[_ASKING, Move.SENT]
 _HEAD: Final = Move.HEAD
 _READ: Final = Move.READ
 _SENT: Final = Move.SENT
@@ -349,11 +350,12 @@ class RequestLife(ClientRequestEvents):
     def _finished(self) -> None:
         """Go on after the request is wholly with the system."""
         state = self._exchange
-        if state in OVER:
-            return
-        state = self._exchange = MOVES[state, _SENT]
-        if state is _DONE:
-            self._complete()
+        if state is _ASKING:  # mostly: the answer comes later
+            self._exchange = _ASKED
+        elif state not in OVER:
+            state = self._exchange = MOVES[state, _SENT]
+            if state is _DONE:
+                self._complete()
 
     def _complete(self) -> None:
         """Give the socket back, behind the listeners of ``end`` (H-098).

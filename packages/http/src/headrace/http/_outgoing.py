@@ -526,6 +526,10 @@ class OutgoingMessage(HeaderQueue):
         if error is not None or self._gone:
             return
         self._stage = FINISHED
+        self._need_drain = False
+        if not (self._listeners or self._end_callbacks):
+            self._finished()  # there is nobody to tell
+            return
         try:
             self._emit_finish()
         finally:
@@ -533,7 +537,6 @@ class OutgoingMessage(HeaderQueue):
 
     def _emit_finish(self) -> None:
         """Tell whoever waits that everything is with the operating system."""
-        self._need_drain = False
         listeners = self._listeners
         if "prefinish" in listeners:
             self.emit("prefinish")

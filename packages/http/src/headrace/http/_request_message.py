@@ -12,7 +12,7 @@ from headrace.http._errors import BodyNotAllowedError, HeadersSentError
 from headrace.http._framing import Framing
 from headrace.http._header_queue import ENDED, FINISHED, FIXED, OPEN, SENT
 from headrace.http._headers import Fields, Headers, HeaderValue, lower_name
-from headrace.http._outgoing import HeldChunks, OutgoingMessage
+from headrace.http._outgoing import OutgoingMessage
 from headrace.http._request_head import (
     HEAD_ONLY,
     check_field,
@@ -50,6 +50,8 @@ class RequestMessage(OutgoingMessage):
 
     #: The whole body where `end` was the first to send any of it: it can be repeated.
     _whole: bytes | None = None
+    #: The whole request, if that is a head and waits for its socket.
+    _head_only: bytes | None = None
     _length_kept: bool = True  # the body has the length that was declared
     _proxy: Proxy | None = None  # who forwards this request, if anybody
 
@@ -279,9 +281,7 @@ class RequestMessage(OutgoingMessage):
             head = self._compose_head(0) if self._stage < SENT else b""
             if self._framing is Framing.NONE:
                 self._stage = ENDED
-                self._held = HeldChunks()
-                self._held.add(head)
-                self._held_callbacks = [self._all_flushed]
+                self._head_only = head
                 return
         super()._finish_body(chunk)
 
@@ -305,9 +305,17 @@ class RequestMessage(OutgoingMessage):
             self.flush_headers()
             return
         self._finish_body(self._whole or b"")
-        if stage == FINISHED and self._held_callbacks is not None:
+        if stage == FINISHED:
             # ``finish`` was emitted: once is enough.
+            head, self._head_only = self._head_only, None
+            if head is not None:
+                self._hold_back(head)
             self._held_callbacks = [self._flushed_again]
+
+    def _held_size(self) -> int:
+        if self._head_only is None or self._gone:
+            return super()._held_size()
+        return len(self._head_only)
 
     def _flushed_again(self, error: Exception | None) -> None:
         if error is None and not self._gone:
