@@ -147,7 +147,11 @@ class Agent(AgentEvents):
 
         Source: H-097.
         """
-        options, name = self._route(options)
+        known = self._routes.get(id(options))
+        if known is not None and known[0] is options:  # `_route`, without a call
+            _, options, name = known
+        else:
+            options, name = self._route(options)
         loop = getattr(request, "home", None) or current()
         pool = loop.locals.get(self)
         if pool is None:
@@ -338,7 +342,9 @@ class Agent(AgentEvents):
         """
         if isinstance(socket, Socket):
             settings = self._settings
-            socket.set_keep_alive(True, settings.keep_alive_msecs / 1000)
+            probing = (True, settings.keep_alive_msecs / 1000)
+            if socket._keep_alive != probing:
+                socket.set_keep_alive(*probing)
             socket.unref()
             timeout = settings.timeout or 0.0
             if socket._timeout != timeout:  # its property would cost three calls

@@ -47,7 +47,7 @@ Place: TypeAlias = Connection[Watch, PooledRequest]
 Ticket: TypeAlias = Claim[Watch, PooledRequest]
 
 _ALWAYS: Final = -math.inf
-_NO_STEP: Final[tuple[None, None]] = (None, None)
+_NEVER: Final = math.inf
 _ABANDONED: Final = State.ABANDONED
 _GONE: Final = State.GONE
 _PROMISED: Final = State.PROMISED
@@ -111,15 +111,12 @@ class LoopPool:
         now = _ALWAYS if self._timer is None else loop.time()
         fresh = getattr(request, "fresh", False)
         owner = loop.owner
-        steps = self.books.add(request, name, options, owner, now, fresh=fresh)
-        do, connection = steps[0] if len(steps) == 1 else _NO_STEP
-        if do is HAND_OVER and connection is not None and not self._performing:
-            # Most requests: one step, which runs nobody's code.
-            claim, watch = connection.claim, connection.socket
-            if claim is not None and watch is not None and watch.guards:
-                loop.next_tick_for(owner, self._deliver, connection, claim)
+        if not (self._performing or fresh):
+            connection = self.books.take(request, name, options, owner, now)
+            if connection is not None:
+                self._hand_over(connection)
                 return
-        self._perform(steps)
+        self._perform(self.books.add(request, name, options, owner, now, fresh=fresh))
 
     def cancel(self, request: PooledRequest) -> None:
         """Take out a request that has no socket yet, and no error."""
@@ -150,7 +147,10 @@ class LoopPool:
             self._perform(self.books.release(connection, reusable=False))
             return
         options = connection.options
-        self._perform(self.books.release(connection, reusable=True))
+        if not self._performing and self.books.release_to_rest(connection):
+            self._rest(connection)
+        else:
+            self._perform(self.books.release(connection, reusable=True))
         if "free" in self._agent._listeners:
             try:
                 self._agent.emit("free", socket, options)
@@ -286,8 +286,14 @@ class LoopPool:
             return
         if state is not _GONE:  # else it was taken out after the promise
             watch.wake(stays_raw=request.consumes)
-            if watch.parked and not self._reuse(watch, request):
-                return
+            if watch.parked:
+                watch.parked = False
+                try:
+                    self._agent.reuse_socket(socket, request)
+                except Exception as error:
+                    self._loop.report(error, self._agent)
+                    self.spoil(watch)
+                    return
         if not self.books.deliver(connection, claim):
             return  # the hook has changed things
         request.reused_socket = connection.served > 0
@@ -307,25 +313,16 @@ class LoopPool:
         elif self.books.deliver(connection, claim):
             claim.request.on_error(error or SocketClosedError())
 
-    def _reuse(self, watch: Watch, request: PooledRequest) -> bool:
-        watch.parked = False
-        try:
-            self._agent.reuse_socket(watch.socket, request)
-        except Exception as error:
-            self._loop.report(error, self._agent)
-            self.spoil(watch)
-            return False
-        return True
-
     def _rest(self, connection: Place) -> None:
         watch = connection.socket
         if watch is None or connection.state is not _RESTING:
             return
-        if not watch.guards:
+        watch.guards = True
+        if not watch.hears_errors:
             watch.guard()
         settings, hint = self._agent._settings, watch.hint
-        limit = math.inf
-        if hint is not None or settings.timeout:
+        limit = settings.timeout or _NEVER
+        if hint is not None:
             margin = settings.agent_keep_alive_timeout_buffer
             limit = idle_limit(settings.timeout, hint, margin)
         watch.parked = True

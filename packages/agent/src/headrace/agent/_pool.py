@@ -244,6 +244,9 @@ class Pool(Generic[S, R]):
 
         Source: H-097.
         """
+        connection = None if fresh else self.take(request, name, options, context, now)
+        if connection is not None:
+            return ((HAND_OVER, connection),)
         key = id(request)
         if key in self._claims:
             raise RequestPendingError(request)
@@ -251,28 +254,34 @@ class Pool(Generic[S, R]):
         if group is None:
             group = self._groups[name] = Group(name)
         claim = self._claims[key] = Claim(request, group, options, context, fresh)
-        free = group.free
-        if free and not fresh:
-            # What `_place` does for most requests, without further calls.
-            index = 0 if self.limits.scheduling == "fifo" else -1
-            connection = free[index]
-            if connection.deadline > now:
-                del free[index]
-                group.busy[connection] = None
-                connection.state = _PROMISED_AT_REST
-                connection.claim = claim
-                connection.options = options
-                claim.connection = connection
-                return ((HAND_OVER, connection),)
-        elif (  # and what it does for most of the others
-            not free
-            and not group.waiting
-            and not self._starved
-            and len(group.busy) < self.limits.max_sockets
-            and self.size < self.limits.max_total_sockets
-        ):
-            return (self._begin(claim),)
         return self._place(claim, now)
+
+    def take(
+        self, request: R, name: str, options: Options, context: Any, now: float
+    ) -> Connection[S, R] | None:
+        """Promise a resting connection to a request, if the first one will do.
+
+        That is what `add` does for most requests, without steps.
+
+        Returns:
+            The connection, to be handed over; None if nothing was done.
+        """
+        group = self._groups.get(name)
+        if group is None or not group.free:
+            return None
+        free, key = group.free, id(request)
+        index = 0 if self.limits.scheduling == "fifo" else -1
+        connection = free[index]
+        if connection.deadline <= now or key in self._claims:
+            return None
+        claim = self._claims[key] = Claim(request, group, options, context)
+        del free[index]
+        group.busy[connection] = None
+        connection.state = _PROMISED_AT_REST
+        connection.claim = claim
+        connection.options = options
+        claim.connection = connection
+        return connection
 
     def cancel(self, request: R) -> Steps[S, R]:
         """Take out a request that has no socket yet; others are not touched.
@@ -330,6 +339,21 @@ class Pool(Generic[S, R]):
         if reusable:
             return self._pass_on(connection)
         return self._close(connection)
+
+    def release_to_rest(self, connection: Connection[S, R]) -> bool:
+        """Do as `release` of a reusable one if it rests then, and nothing else happens.
+
+        That is so for most of them, and needs no steps but one.
+
+        Returns:
+            Whether it is so: the step is REST; else nothing was done.
+        """
+        if not self._may_rest(connection.group):
+            return False
+        connection.holder = None
+        connection.served += 1
+        self._lay_down(connection)
+        return True
 
     def lost(
         self, connection: Connection[S, R], error: Exception | None = None
@@ -434,32 +458,50 @@ class Pool(Generic[S, R]):
 
     def _pass_on(self, connection: Connection[S, R]) -> Steps[S, R]:
         """Find a use for a good connection that has no claim: wait, rest or close."""
-        group, limits = connection.group, self.limits
-        if (  # a limit was lowered below what is there
-            len(group.busy) + len(group.free) > limits.max_sockets
-            or self.size > limits.max_total_sockets
-        ):
-            return self._close(connection)
-        if group.waiting:
+        group = connection.group
+        if group.waiting and not self._is_crowded(group):
             _, claim = group.waiting.popitem(last=False)
             # More may go now: a limit may have been raised since they began to wait.
             return [self._promise(connection, claim), *self._serve_freed(group)]
-        if (
-            limits.keep_alive
-            and len(group.free) < limits.max_free_sockets
-            and not self._starved  # else its place is wanted under another name
-        ):
-            if connection.state is _WORKING:  # nearly always
-                connection.state = _RESTING_AFTER_WORK
-            else:
-                connection.state = MOVES[connection.state, _REST]
-            connection.deadline = math.inf
-            self._rests += 1
-            connection.rested = self._rests
-            del group.busy[connection]
-            group.free.append(connection)
+        if self._may_rest(group):
+            self._lay_down(connection)
             return ((REST, connection),)
         return self._close(connection)
+
+    def _is_crowded(self, group: Group[S, R]) -> bool:
+        """Tell whether a limit was lowered below what is there."""
+        limits = self.limits
+        return (
+            len(group.busy) + len(group.free) > limits.max_sockets
+            or self.size > limits.max_total_sockets
+        )
+
+    def _may_rest(self, group: Group[S, R]) -> bool:
+        """Tell whether one more connection of a group may rest."""
+        limits = self.limits
+        free = len(group.free)
+        return (
+            limits.keep_alive
+            and free < limits.max_free_sockets
+            and not group.waiting
+            and not self._starved  # else its place is wanted under another name
+            # What `_is_crowded` asks, without a call.
+            and len(group.busy) + free <= limits.max_sockets
+            and self.size <= limits.max_total_sockets
+        )
+
+    def _lay_down(self, connection: Connection[S, R]) -> None:
+        """Have a connection rest."""
+        if connection.state is _WORKING:  # nearly always
+            connection.state = _RESTING_AFTER_WORK
+        else:
+            connection.state = MOVES[connection.state, _REST]
+        connection.deadline = math.inf
+        self._rests += 1
+        connection.rested = self._rests
+        group = connection.group
+        del group.busy[connection]
+        group.free.append(connection)
 
     def _close(self, connection: Connection[S, R]) -> Steps[S, R]:
         self._leave(connection)

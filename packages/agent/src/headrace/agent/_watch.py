@@ -52,6 +52,7 @@ class Watch:
     Attributes:
         connection: The socket's place in the pool.
         guards: Whether it answers for errors.
+        hears_errors: Whether its listener of ``error`` is on the socket.
         hint: The idle time that the peer announced in the last exchange.
         parked: Whether the socket was prepared for resting, so that it must be prepared
             for work again.
@@ -61,12 +62,12 @@ class Watch:
 
     __slots__ = (
         "_has_input",
-        "_hears_errors",
         "_listeners",
         "_pool",
         "_watches",
         "connection",
         "guards",
+        "hears_errors",
         "hint",
         "is_kept",
         "parked",
@@ -80,7 +81,7 @@ class Watch:
         self.hint: float | None = None
         self.parked = self.is_kept = False
         self.guards = False
-        self._hears_errors = False
+        self.hears_errors = False
         self._listeners: dict[Hashable, tuple[Listener, ...]] = {}
         self._watches = False  # takes what arrives
         self._has_input: Callable[[int], object] | None = None
@@ -95,7 +96,7 @@ class Watch:
             "timeout": (self._on_timeout,),
             "error": (self._on_error,),
         }
-        self.guards = self._hears_errors = True
+        self.guards = self.hears_errors = True
         self.socket._listen(self._listeners)
 
     def end(self) -> None:
@@ -110,7 +111,7 @@ class Watch:
     def _leave(self) -> None:
         # They lead back to this: without them it goes without the garbage collector.
         listeners, self._listeners = self._listeners, {}
-        self._hears_errors = False
+        self.hears_errors = False
         self.socket._unlisten(listeners)
 
     def destroy(self) -> None:
@@ -121,13 +122,13 @@ class Watch:
     def guard(self) -> None:
         """Answer for errors, because the request does not or not any more."""
         self.guards = True
-        if not self._hears_errors:
-            self._hears_errors = True
+        if not self.hears_errors:
+            self.hears_errors = True
             self.socket.on("error", self._on_error)
 
     def _stop_hearing_errors(self) -> None:
-        if self._hears_errors:
-            self._hears_errors = False
+        if self.hears_errors:
+            self.hears_errors = False
             self.socket.remove_listener("error", self._on_error)
 
     def _on_close(self) -> None:
@@ -148,8 +149,6 @@ class Watch:
 
     def watch(self) -> None:
         """Take what arrives from now on; there should be nothing."""
-        if self.is_kept:
-            return
         self._watches = True
         if isinstance(self.socket, Socket):
             self.socket.consume(self)

@@ -91,8 +91,9 @@ class SocketBase(SocketEvents):
         Source: spec H-136.
         """
         self._referenced = True
-        if not self._counted:
-            self._count()
+        if not self._counted and self._link in _ALIVE:
+            self._counted = True
+            (self._loop or self.loop()).hold()
         return self
 
     def unref(self) -> Self:
@@ -103,7 +104,7 @@ class SocketBase(SocketEvents):
         self._referenced = False
         if self._counted:
             self._counted = False
-            self.loop().release()
+            (self._loop or self.loop()).release()
         return self
 
     def _count(self) -> None:
