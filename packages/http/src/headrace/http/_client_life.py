@@ -26,7 +26,7 @@ from headrace.net import Socket
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from headrace.events.loop import Loop, Waiter
+    from headrace.events.loop import Loop
     from headrace.http._client_response import ClientResponse
     from headrace.http._incoming import IncomingMessage
     from headrace.http._request_limits import RequestLimits
@@ -63,8 +63,8 @@ class RequestLife(ClientRequestEvents):
     __slots__ = (
         "_client_connection",
         "_exchange",
+        "_parked",
         "_socket",
-        "_waiter",
         "agent",
         "home",
         "response",
@@ -77,8 +77,8 @@ class RequestLife(ClientRequestEvents):
     reused_socket: bool
     _client_connection: ClientConnection | None
     _exchange: Exchange
+    _parked: list[Any] | None  # the tasks that wait for a change of this request
     _socket: Socket | None
-    _waiter: Waiter[None] | None
 
     # For the agent: see `PooledRequest`. A request gives a socket back itself only if
     # it came too late; else its connection does.
@@ -289,7 +289,8 @@ class RequestLife(ClientRequestEvents):
         self._whole = None
         if self._join_duplicates:
             response.join_duplicate_headers = True
-        self._wake()
+        if self._parked:
+            self.home.wake(self._parked)
         if "response" in self._listeners:
             self.emit("response", response)
         else:
@@ -372,7 +373,7 @@ class RequestLife(ClientRequestEvents):
             self.response.socket = None
         if self._listeners:
             self._next_tick(self._emit_close)
-        elif self._limits is None and self._waiter is None:
+        elif self._limits is None and not self._parked:
             self._close_emitted = True  # nobody hears of it
         else:
             self._emit_close()
@@ -398,7 +399,7 @@ class RequestLife(ClientRequestEvents):
         request._awaited = True
         request._client_connection = connection
         request._socket = connection.net_socket
-        request._waiter = None
+        request._parked = None
         request._owner = connection.owner
         request._loop = request.home = connection.loop
         request.agent = connection.agent
@@ -576,9 +577,8 @@ class RequestLife(ClientRequestEvents):
             cancel(self)
 
     def _wake(self) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None:
-            waiter.set()
+        if self._parked:
+            self.home.wake(self._parked)
 
 
 def _ignore(error: BaseException) -> None:

@@ -107,7 +107,7 @@ class ClientRequest(RequestLife):
             callback = options
         super().__init__()
         self._exchange = _WAITING
-        self._client_connection = self._socket = self._waiter = None
+        self._client_connection = self._socket = self._parked = None
         self.response = None
         self.reused_socket = False
         self.agent = self._choose_agent(agent, create_connection)
@@ -247,10 +247,10 @@ class ClientRequest(RequestLife):
 
     async def _changed(self) -> None:
         """Wait until the response, the error, a ``drain`` or the end has come."""
-        if self._waiter is None:
-            self._waiter = self.loop().waiter()
+        if self._parked is None:
+            self._parked = []
         try:
-            await self._waiter.wait()
+            await self.home.park(self._parked)
         except BaseException:
             self.destroy()
             raise
@@ -274,11 +274,11 @@ class ClientRequest(RequestLife):
         while self.response is None:
             if self._exchange in OVER:
                 await self._raise_failure()
-            waiter = self._waiter
-            if waiter is None:
-                waiter = self._waiter = self.home.waiter()
+            parked = self._parked
+            if parked is None:
+                parked = self._parked = []
             try:  # `_changed`, without a coroutine of its own
-                await waiter.wait()
+                await self.home.park(parked)
             except BaseException:
                 self.destroy()
                 raise

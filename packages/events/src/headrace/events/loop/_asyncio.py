@@ -174,13 +174,13 @@ class AsyncioLoop(Loop):
         await asyncio.sleep(0)
         self.drain()
 
-    def _park(self, parked: list[Any]) -> "Awaitable[None]":
+    def park(self, parked: list[Any]) -> "Awaitable[None]":
         sleeper = SleepingTask(loop=self._native)
         sleeper.parked = parked
         parked.append(sleeper)
         return sleeper
 
-    def _wake(self, parked: list[Any]) -> None:
+    def wake(self, parked: list[Any]) -> None:
         for sleeper in parked:
             sleeper.set_result(None)
             self._woken.append(sleeper)

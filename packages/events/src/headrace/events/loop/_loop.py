@@ -339,11 +339,15 @@ class Loop(ABC):
         """Give way for one turn; ticks that wait have run when this returns."""
 
     @abstractmethod
-    def _park(self, parked: list[Any]) -> "Awaitable[None]":
-        """Sleep until `_wake(parked)`; a cancelled sleeper is removed."""
+    def park(self, parked: list[Any]) -> "Awaitable[None]":
+        """Sleep until `wake(parked)`; a cancelled sleeper is removed.
+
+        For who waits for one of many changes and looks again after each; a `Waiter`
+        has an outcome that stays.
+        """
 
     @abstractmethod
-    def _wake(self, parked: list[Any]) -> None:
+    def wake(self, parked: list[Any]) -> None:
         """Wake everybody who sleeps in `parked`, and empty it."""
 
     # Exceptions

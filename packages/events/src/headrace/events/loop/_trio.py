@@ -259,7 +259,7 @@ class TrioLoop(Loop):
         await trio.lowlevel.checkpoint()
         self.drain()
 
-    async def _park(self, parked: list[Any]) -> None:
+    async def park(self, parked: list[Any]) -> None:
         task = current_task()
         parked.append(task)
 
@@ -273,7 +273,7 @@ class TrioLoop(Loop):
 
         await wait_task_rescheduled(abort)
 
-    def _wake(self, parked: list[Any]) -> None:
+    def wake(self, parked: list[Any]) -> None:
         for task in parked:
             reschedule(task)
         parked.clear()

@@ -63,7 +63,7 @@ class Waiter(Generic[T]):
         if not self.is_set:
             if self._loop is None:
                 self._loop = current()
-            await self._loop._park(self._parked)
+            await self._loop.park(self._parked)
         if self._error is not None:
             raise self._error
         value: T = self._value
@@ -71,4 +71,4 @@ class Waiter(Generic[T]):
 
     def _wake(self) -> None:
         if self._parked and self._loop is not None:
-            self._loop._wake(self._parked)
+            self._loop.wake(self._parked)
