@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import weakref
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -345,3 +346,21 @@ def test_loop_task_on_a_dead_loop_is_refused() -> None:
         with pytest.raises(RuntimeError, match="already"):
             coroutine.send(None)
         assert "holds=0 tasks=0" in repr(dead)
+
+
+async def test_loop_task_that_returns_leaves_no_ring() -> None:
+    """Its coroutine goes without the collector (DESIGN 8)."""
+    coroutine = native_checkpoint()
+    left = weakref.ref(coroutine)
+    gc.collect()
+    gc.disable()
+    try:
+        task = loop.spawn(coroutine)
+        del coroutine
+        await task.wait()
+        del task
+        for _ in range(3):
+            await native_checkpoint()
+        assert left() is None
+    finally:
+        gc.enable()

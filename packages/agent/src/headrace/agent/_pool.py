@@ -427,6 +427,8 @@ class Pool(Generic[S, R]):
                 if connection.socket is not None:
                     todo.append((CLOSE, connection))
                 connection.state = advance(connection.state, Move.LEAVE)
+            group.busy.clear()  # they refer to the group
+            group.free.clear()
             failed += group.waiting.values()
         for claim in failed:
             del self._claims[id(claim.request)]

@@ -117,9 +117,9 @@ class Task:
             if loop.ticks or loop._woken:
                 loop.drain()
             if raised is not None:
-                if isinstance(raised, StopIteration):
-                    return
                 try:
+                    if isinstance(raised, StopIteration):
+                        return
                     raise raised
                 finally:
                     del raised, value  # their tracebacks refer to this frame
