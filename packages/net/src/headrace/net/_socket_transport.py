@@ -27,7 +27,7 @@ from headrace.net._unwatched import stands_on_libuv
 
 #: One receive buffer serves all connections of a loop: a callback copies what it keeps.
 #: benchmarks/net/bench_receive_buffer.py compares sizes.
-RECEIVE_BUFFER_BYTES: Final = 128 * 1024
+RECEIVE_BUFFER_BYTES: Final = 256 * 1024
 #: Up to this size copying chunks together costs less than handing over several
 #: (benchmarks/net/bench_join.py).
 JOIN_BYTES: Final = 8 * 1024

@@ -37,7 +37,7 @@ _BATCH_RECORDS: Final = 8
 #: Answers to key updates that may wait for a peer that does not read: some 2,000.
 _ANSWERS_BYTES: Final = 64 * 1024
 #: One read of the transport below, decrypted, and what was left of a record before it.
-_PLAIN_BYTES: Final = 160 * 1024
+_PLAIN_BYTES: Final = 288 * 1024
 _PLAIN_KEY: Final = "headrace.net TLS buffer"
 
 _DISCONNECTED: Final = (
