@@ -233,6 +233,9 @@ class Readable(ReadableEvents):
                 return None
         else:
             state.readable_due = False
+            if state.reading and not state.buffer.length and state.side is _OPEN:
+                state.need_readable = True
+                return None  # it is under way: all of the below comes to that
         buffer = state.buffer
         count = self._how_much(state, size)
         if not count and state.side is not _OPEN:
