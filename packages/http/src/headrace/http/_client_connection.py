@@ -37,6 +37,7 @@ from headrace.http_parser import (
     HTTPParserError,
     ResponseHead,
     ResponseParser,
+    State,
 )
 from headrace.net import Socket, TLSSocket
 
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 MAX_INTERIM_RESPONSES: Final = 256
 
 _READING: Final = Exchange.READING
+_FIXED: Final = State.FIXED
 
 _UNREAD: Final = (
     "a response was dropped unread, and its connection closed: read the body, or "
@@ -352,10 +354,10 @@ class ClientConnection(Wire):
 
     def _deliver_events(self) -> bool:
         """Deliver events; return whether there may be more."""
-        next_event = self.parser.next_event
+        parser = self.parser
         while self.request is not None and not self._hold:
             try:
-                event = next_event()
+                event = parser.next_event()
             except HTTPParserError:
                 raise
             except Exception as error:  # a bug of ours, not of a listener
@@ -366,6 +368,12 @@ class ClientConnection(Wire):
             kind = type(event)
             if kind is bytes:
                 self._on_body(event)  # type: ignore[arg-type]
+                if (
+                    parser.state is _FIXED
+                    and not parser.buffer
+                    and not self._peer_ended
+                ):
+                    return False  # the parser would say NEED_DATA
             elif kind is ResponseHead:
                 self._on_head(event)  # type: ignore[arg-type]
             elif kind is EndOfMessage:
@@ -560,7 +568,9 @@ class ClientConnection(Wire):
         if self._hold:
             self._hold = False
             self.socket.resume_receiving()
-            if not self._parsing:
+            parser = self.parser
+            in_body = parser.state is _FIXED and not parser.buffer
+            if not self._parsing and (not in_body or self._peer_ended):
                 self.loop.next_tick_for(self.owner, self._go_on)
 
     def _go_on(self) -> None:
