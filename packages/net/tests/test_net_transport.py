@@ -44,6 +44,11 @@ class System:
         buffer[: len(data)] = data
         return len(data)
 
+    def recv(self, limit: int) -> bytes:
+        data: bytes = self._answer(f"recv {limit >> 10}", b"")
+        assert len(data) <= limit
+        return data
+
     def shutdown(self, how: int) -> None:
         self._answer("shutdown", None)
 
@@ -100,6 +105,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.told: list[Any] = []
+        self.kinds: list[type] = []
 
     def _transport_ended(self) -> None:
         self.told.append("ended")
@@ -111,6 +117,7 @@ class Recorder:
         self.told.append(error)
 
     def data(self, view: memoryview) -> None:
+        self.kinds.append(type(view))
         self.told.append(bytes(view))
 
 
@@ -345,3 +352,87 @@ def test_net_transport_moves_by_its_table() -> None:
         Sending.ENDED,
         Sending.CLOSED,
     ]
+
+
+KIB = b"x" * 1024
+
+
+def test_net_transport_reads_a_long_message_without_a_copy() -> None:
+    """It comes as `bytes`, and its last part into the shared buffer (DESIGN 5)."""
+    parts = [KIB * 256, KIB * 100, KIB * 156, b"end", b"next"]
+    transport, system, turns, holder = make(*parts)
+    transport.resume_reading()
+    transport.expect(512 * 1024 + 3)
+    for _ in parts:
+        turns.watched["read"]()
+    assert holder.told == parts
+    assert holder.kinds == [bytes, bytes, memoryview, memoryview, memoryview]
+    assert system.calls == ["recv 256", "recv 256", "recv", "recv", "recv"]
+    assert transport.bytes_read == sum(map(len, parts))
+
+
+def test_net_transport_never_reads_past_a_long_message() -> None:
+    """What follows the message is read with a view, and no call asks for it before."""
+    transport, system, turns, _ = make(KIB)
+    transport.resume_reading()
+    transport.expect(256 * 1024)
+    turns.watched["read"]()
+    turns.watched["read"]()
+    assert system.calls == ["recv 256", "recv"]
+
+
+def test_net_transport_copies_a_short_message() -> None:
+    """Memory for a whole read would be too much for it."""
+    transport, _, turns, holder = make(KIB)
+    transport.resume_reading()
+    transport.expect(256 * 1024 - 1)
+    turns.watched["read"]()
+    assert holder.kinds == [memoryview]
+
+
+def test_net_transport_expects_before_it_reads() -> None:
+    """A message may be announced while nobody reads."""
+    transport, _, turns, holder = make(KIB)
+    transport.expect(1024 * 1024)
+    transport.resume_reading()
+    turns.watched["read"]()
+    assert holder.kinds == [bytes]
+
+
+def test_net_transport_pauses_in_a_long_message() -> None:
+    """Nothing is read then; afterwards the message goes on."""
+    transport, system, turns, holder = make(KIB, KIB)
+    transport.resume_reading()
+    transport.expect(1024 * 1024)
+    turns.watched["read"]()
+    transport.pause_reading()
+    turns.watched["read"]()
+    assert "read" not in turns.watched
+    assert len(system.calls) == 1
+    transport.resume_reading()
+    turns.watched["read"]()
+    assert holder.told == [KIB, KIB]
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [(b"", ["ended"]), (-errno.ECONNRESET, ["ECONNRESET"]), (-errno.EAGAIN, [])],
+)
+def test_net_transport_fails_in_a_long_message(answer: Any, told: list[str]) -> None:
+    """Its end and its errors are those of any other."""
+    transport, _, turns, holder = make(answer)
+    transport.resume_reading()
+    transport.expect(1024 * 1024)
+    turns.watched["read"]()
+    assert list(map(code, holder.told)) == told
+
+
+def test_net_transport_closed_in_a_long_message() -> None:
+    """A tick that closes keeps the bytes in the system; what is expected is gone."""
+    transport, system, turns, holder = make(KIB)
+    transport.resume_reading()
+    transport.expect(1024 * 1024)
+    turns.next_tick_for(None, transport.abort)
+    turns.watched["read"]()
+    transport.expect(1024 * 1024)
+    assert (holder.told, system.calls, turns.watched) == ([], ["close"], {})

@@ -156,6 +156,8 @@ class Wire:
         self.owes_flush = self.slow
         return not self.slow
 
+    def expect(self, size: int) -> None: ...
+
     def pause_receiving(self) -> None:
         self.paused = True
 

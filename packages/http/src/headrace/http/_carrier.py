@@ -25,6 +25,9 @@ class Carrier(Protocol):
     def send(self, chunks: list[bytes]) -> bool:
         """Write; False if `receiver.flushed` follows later."""
 
+    def expect(self, size: int) -> None:
+        """Be told that so many bytes of one message follow."""
+
     def pause_receiving(self) -> None:
         """Stop reading."""
 
@@ -87,6 +90,9 @@ class DuplexCarrier:
                 duplex.write(chunk)
             duplex.write(chunks[-1], None, self._written)
         return False
+
+    def expect(self, size: int) -> None:
+        """Do nothing: the Duplex makes its chunks by itself."""
 
     def _written(self, error: BaseException | None) -> None:
         if error is None and self._receiver is not None:

@@ -14,7 +14,10 @@ class Receiver(Protocol):
     """
 
     def data_received(self, data: memoryview) -> None:
-        """Take bytes; the view is valid during this call only."""
+        """Take bytes; the view is valid during this call only.
+
+        After `Socket.expect` it may be `bytes`, which can be kept.
+        """
         ...
 
     def eof_received(self) -> None:

@@ -202,6 +202,13 @@ class SocketBytes(SocketBase):
         self._flush_owed = True
         return False
 
+    def expect(self, size: int) -> None:
+        """Say that `size` bytes of one message follow, for a receiver that keeps them.
+
+        Parts of a long one may come as `bytes` instead of a view, and need no copy.
+        """
+        self._transport.expect(size)
+
     def pause_receiving(self) -> None:
         """Let the receiver get nothing more until `resume_receiving`."""
         self._receiver_rests = True

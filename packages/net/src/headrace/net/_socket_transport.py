@@ -13,8 +13,8 @@ ends, fails or is paused; then the connection is lost with the error of the send
 
 import errno
 import socket
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from headrace.events.loop import Loop
 from headrace.net import _sockopts
@@ -28,6 +28,10 @@ from headrace.net._unwatched import stands_on_libuv
 #: One receive buffer serves all connections of a loop: a callback copies what it keeps.
 #: benchmarks/net/bench_receive_buffer.py compares sizes.
 RECEIVE_BUFFER_BYTES: Final = 256 * 1024
+#: Of a message that is this long, or longer, each read gets memory of its own. That
+#: saves a copy. For less the memory costs more: it is taken before it is known how much
+#: will come.
+LONG_BYTES: Final = 256 * 1024
 #: Up to this size copying chunks together costs less than handing over several
 #: (benchmarks/net/bench_join.py).
 JOIN_BYTES: Final = 8 * 1024
@@ -47,6 +51,9 @@ _SHARED_KEY: Final = "headrace.net receive buffer, and whether the loop is libuv
 def _share(loop: Loop) -> tuple[memoryview, bool]:
     """Make the buffer that all connections of the loop read into."""
     view = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
+    # For `_readable_long`: glibc has the system map each block of this size anew, which
+    # costs 16 page faults for 64 KiB, until it has seen a larger one freed.
+    bytes(4 * RECEIVE_BUFFER_BYTES)
     shared = loop.locals[_SHARED_KEY] = view, stands_on_libuv()
     return shared
 
@@ -65,6 +72,7 @@ class SocketTransport(Transport):
 
     __slots__ = (
         "_buffer",
+        "_expected",
         "_failure",
         "_fresh",
         "_libuv",
@@ -96,6 +104,7 @@ class SocketTransport(Transport):
         self.idle = None
         self._socket = sock
         self._limit = 0
+        self._expected = 0  # bytes of a long message that have yet to come
         # Reading is wanted or not; the loop watches or not. They differ for at most one
         # event, so that a short pause costs no system call.
         self._wanted = self._watched = False
@@ -122,7 +131,14 @@ class SocketTransport(Transport):
             self._watched or self._fresh or self._read_ended or self._sending is _CLOSED
         ):
             self._watched = True
-            self.loop.watch_readable(self._socket, self._readable)
+            if self._expected:
+                self._watch_readable()
+            else:  # the same, without a call
+                self.loop.watch_readable(self._socket, self._readable)
+
+    def _watch_readable(self) -> None:
+        callback = self._readable_long if self._expected else self._readable
+        self.loop.watch_readable(self._socket, callback)
 
     def read_first(self) -> bool:
         # A client mostly sends right after it has connected. Then watching would cost
@@ -175,6 +191,41 @@ class SocketTransport(Transport):
                 idle.touch()
         loop.deliver(self.holder._owner, self.on_data, self._buffer[:size])
 
+    def expect(self, size: int) -> None:
+        if size >= LONG_BYTES and self._sending is not _CLOSED:
+            self._expected = size
+            if self._watched:
+                self._watch_readable()
+
+    def _readable_long(self) -> None:
+        """Do as `_readable`, but read into memory that the receiver keeps."""
+        if self.loop.ticks:
+            self.loop.drain()
+        if self._expected < LONG_BYTES or self._limit or not self._wanted:
+            self._expected = 0
+            if self._watched:
+                self._watch_readable()
+            self._readable()
+            return
+        try:
+            data = self._socket.recv(min(self._expected, RECEIVE_BUFFER_BYTES))
+        except _AGAIN:
+            return
+        except OSError as error:
+            self._read_failed(error)
+            return
+        if not data:
+            self._end_reading()
+            return
+        if self._libuv and self._watched:
+            self._keep_watched()
+        self._expected -= len(data)
+        self.bytes_read += len(data)
+        if self.idle is not None:
+            self.idle.touch()
+        on_data: Callable[[Any], None] = self.on_data  # it was told of `bytes`
+        self.loop.deliver(self.holder._owner, on_data, data)
+
     def _keep_watched(self) -> None:
         """Go on watching a socket that was reset with bytes unread.
 
@@ -185,7 +236,7 @@ class SocketTransport(Transport):
         if number:
             self._reset = SocketError.of(number, "read")
             self.loop.unwatch_readable(self._socket)
-            self.loop.watch_readable(self._socket, self._readable)
+            self._watch_readable()
 
     def _end_reading(self) -> None:
         if self._reset is not None:
@@ -315,7 +366,7 @@ class SocketTransport(Transport):
             # The failure has taken the socket's error away, by which libuv would have
             # told once more that there is something to read.
             self.loop.unwatch_readable(self._socket)
-            self.loop.watch_readable(self._socket, self._readable)
+            self._watch_readable()
         if not (reading and error.errno in _PEER_GONE):
             self.loop.next_tick_for(self.holder._owner, self._lose, self._failure)
 

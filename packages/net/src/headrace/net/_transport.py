@@ -92,6 +92,12 @@ class Transport(ABC):
     def watch_first(self) -> None:  # noqa: B027 - others watch by themselves
         """Do as `read_first`, but wait for the system to say that bytes have come."""
 
+    def expect(self, size: int) -> None:  # noqa: B027 - others have nothing to save
+        """Be told that so many bytes of one long message follow.
+
+        What is read of them may reach `on_data` as `bytes`, to be kept without a copy.
+        """
+
     @abstractmethod
     def pause_reading(self) -> None:
         """Take nothing more from the system until `resume_reading`."""
