@@ -86,6 +86,26 @@ def test_requests_stay_raw_until_asked_for() -> None:
     assert parser.next_event() is NEED_DATA
 
 
+def test_missing_counts_a_body_of_known_length() -> None:
+    """Only what has not been received is missing; of other bodies nobody knows."""
+    parser = RequestParser()
+    parser.receive(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+    assert parser.missing == 0
+    assert isinstance(parser.next_event(), RequestHead)
+    assert parser.missing == 7
+    assert parser.next_event() == b"abc"
+    assert parser.missing == 7
+    parser.receive(b"defghijGET")
+    assert parser.missing == 0
+    assert parser.next_event() == b"defghij"
+    assert parser.missing == 0
+    assert parser.next_event() is END_OF_MESSAGE
+    parser = RequestParser()
+    parser.receive(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    assert isinstance(parser.next_event(), RequestHead)
+    assert parser.missing == 0
+
+
 def test_leftover_of_a_head_is_forgotten() -> None:
     """The next bytes begin another head, and all of it is looked at."""
     parser = RequestParser()

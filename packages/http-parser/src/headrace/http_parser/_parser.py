@@ -126,6 +126,13 @@ class MessageParser(Generic[HeadT]):
         """
         return len(self.buffer) > self._position
 
+    @property
+    def missing(self) -> int:
+        """Bytes of a body of known length that have yet to be received."""
+        if self._state is not _FIXED:
+            return 0
+        return max(0, self._left - len(self.buffer) + self._position)
+
     def __repr__(self) -> str:
         unparsed = len(self.buffer) - self._position
         return (
