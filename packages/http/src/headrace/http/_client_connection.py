@@ -459,6 +459,7 @@ class ClientConnection(Wire):
             finally:
                 self._on_end(event)
             return
+        self.socket.expect(self.parser.missing)
         try:
             request._answered(response)
         finally:

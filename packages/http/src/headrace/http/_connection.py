@@ -131,6 +131,7 @@ class ServerConnection(EndingConnection):
         """Start the clock of a request that has arrived in part."""
         if self._receiving is not None or self.parser.started:
             self._start_clock()
+            self.socket.expect(self.parser.missing)
 
     def _on_head(self, head: RequestHead) -> None:
         server = self.server
