@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from headrace import http
+from headrace.events.loop import checkpoint
 from headrace.http.testing import HostileServer, ok, stays
+from headrace.streams import duplex_pair
 
 Respond = Callable[[http.IncomingMessage], object]
 
@@ -524,6 +526,27 @@ async def test_unique_headers_are_joined() -> None:
     )
     assert "\r\nX-One: a; b\r\n" in head
     assert "\r\nX-Two: a\r\nX-Two: b\r\n" in head
+
+
+async def test_unique_headers_are_joined_in_trailers_too() -> None:
+    """A listed name is sent once wherever it stands (X-015, X-044)."""
+    ours, theirs = duplex_pair()
+    request = http.request(
+        method="PUT",
+        unique_headers=["x-one"],
+        create_connection=lambda options, callback: ours,
+    )
+    request.add_trailers({"X-One": ["a", "b"], "X-Two": ["a", "b"]})
+    request.write(b"part")
+    request.end()
+    sent = bytearray()
+    theirs.on("data", sent.extend)
+    while not sent.endswith(b"\r\n\r\n") or b"\r\n0\r\n" not in sent:
+        await checkpoint()
+    assert sent.endswith(b"0\r\nX-One: a; b\r\nX-Two: a\r\nX-Two: b\r\n\r\n")
+    for end in (request, theirs):
+        end.custom.on("error", lambda error: None)
+    request.destroy()
 
 
 async def test_cookies_are_one_field() -> None:

@@ -54,6 +54,22 @@ async def test_a_status_code_set_too_late_changes_nothing() -> None:
     assert (answer.status, answer.body) == (200, b"begun")
 
 
+async def test_write_head_fixes_code_and_phrase() -> None:
+    """Setting them behind it is too late, though nothing has left (H-044, N-107)."""
+    seen: list[object] = []
+
+    def listener(request: Request, response: Response) -> None:
+        response.write_head(202, "Taken")
+        response.status_code = 500
+        response.status_message = "Broken"
+        seen.extend((response.status_code, response.status_message))
+        response.end("fine")
+
+    answer = await asked(listener)
+    assert answer.head.startswith("HTTP/1.1 202 Taken\r\n")
+    assert seen == [202, "Taken"]
+
+
 @pytest.mark.parametrize("code", [-1, 0, 99, 1000, "2000", float("nan"), {}, True])
 async def test_the_code_is_checked_when_the_head_is_built(code: Any) -> None:
     """A wrong one raises then; another answer is still possible (H-047, N-102)."""
@@ -124,7 +140,7 @@ async def test_the_client_gets_the_phrase() -> None:
 
 
 @pytest.mark.parametrize("phrase", ["a\r\nX: y", "a\nb", "a\x00", "\u20ac", "a\x7f"])
-@pytest.mark.parametrize("way", ["write_head", "attribute"])
+@pytest.mark.parametrize("way", ["write_head", "attribute", "both"])
 async def test_phrases_cannot_carry_headers(way: str, phrase: str) -> None:
     """Control and other characters are refused; nothing was sent (H-044, H-048)."""
     codes: list[object] = []
@@ -134,7 +150,8 @@ async def test_phrases_cannot_carry_headers(way: str, phrase: str) -> None:
             codes.append(code_of(lambda: response.write_head(200, phrase)))
         else:
             response.status_message = phrase
-            codes.append(code_of(response.end))
+            head = {"attribute": response.end, "both": lambda: response.write_head(200)}
+            codes.append(code_of(head[way]))
             response.status_message = None
         response.end("fine")
 

@@ -24,7 +24,7 @@ from headrace.http._header_queue import (
     SENT,
     HeaderQueue,
 )
-from headrace.http._headers import Headers, check_value, field_lines, lower_name, pairs
+from headrace.http._headers import Headers, check_value, lower_name, pairs
 from headrace.http._listeners import forget_listeners
 from headrace.streams import (
     AlreadyFinishedError,
@@ -415,7 +415,7 @@ class OutgoingMessage(HeaderQueue):
             if lower_name(name) in _NOT_IN_TRAILERS:
                 raise TrailerInvalidError(f"{name!r} must not be a trailer")
             check_value(name, value)
-            lines += field_lines(name, value)
+            lines += self._value_lines(name, value)
         if self._stage < ENDED:
             self._trailers = lines
 

@@ -127,6 +127,19 @@ _CHUNKED: Final = Framing.CHUNKED
 _CLOSE: Final = Framing.CLOSE
 
 
+def checked_phrase(phrase: object) -> str:
+    """Return a reason phrase that may go on the wire.
+
+    Raises:
+        InvalidArgTypeError: If it is no ``str``.
+        InvalidCharError: If it holds a control character, or one outside latin-1.
+    """
+    if not isinstance(phrase, str):
+        raise InvalidArgTypeError("status_message", "a str", phrase)
+    check_text("the status message", phrase)
+    return plain(phrase)
+
+
 class ServerResponse(ResponseEvents):
     """The answer to one request; created by the server only.
 
@@ -144,11 +157,13 @@ class ServerResponse(ResponseEvents):
         "_expects_continue",
         "_keep",
         "_phrase",
+        "_status",
         "_to_1_1",
         "req",
-        "status_code",
     )
 
+    # ``close`` follows ``finish`` (H-041).
+    _closes_by_itself = True
     #: What `set_timeout` was told before the response had the socket.
     _timeout_wanted: float | None = None
 
@@ -158,8 +173,7 @@ class ServerResponse(ResponseEvents):
         OutgoingMessage.__init__(self)
         #: The request that this response answers.
         self.req = req
-        #: The status of the implicit head, then the one that was sent (H-047).
-        self.status_code = 200
+        self._status = 200
         self._phrase: str | None = None  # the reason phrase that the user wants
         self._connection = connection
         self._exchange = _RECEIVING
@@ -170,9 +184,13 @@ class ServerResponse(ResponseEvents):
         # Whether the client waits for a 100 that it has not got yet (H-024).
         self._expects_continue = False
 
+    def __rejection__(self, error: Exception, event: Hashable, *args: object) -> None:
+        """Take an async listener's exception; unheard, it is answered 500 (H-010)."""
+        self.emit("error", error)
+
     def __repr__(self) -> str:
         stage = ("open", "fixed", "sent", "ended", "finished")[self._stage]
-        return f"<{type(self).__name__} {self.status_code} {stage}>"
+        return f"<{type(self).__name__} {self._status} {stage}>"
 
     @property
     def socket(self) -> Socket | None:
@@ -186,18 +204,32 @@ class ServerResponse(ResponseEvents):
         return net_socket
 
     @property
+    def status_code(self) -> int:
+        """The status of the implicit head, 200 if it is not set (H-047).
+
+        Once the head is fixed, what is sent; setting it is without effect then.
+        """
+        return self._status
+
+    @status_code.setter
+    def status_code(self, code: int) -> None:
+        if self._stage == OPEN:
+            self._status = code
+
+    @property
     def status_message(self) -> str | None:
         """The reason phrase; None or empty means the standard one (H-048).
 
-        Once the head is fixed, what is sent.
+        Once the head is fixed, what is sent; setting it is without effect then.
         """
         if not self._phrase and self._stage != OPEN:
-            return STATUS_CODES.get(self.status_code, "unknown")
+            return STATUS_CODES.get(self._status, "unknown")
         return self._phrase
 
     @status_message.setter
     def status_message(self, phrase: str | None) -> None:
-        self._phrase = phrase
+        if self._stage == OPEN:
+            self._phrase = phrase
 
     @property
     def send_date(self) -> bool:
@@ -250,14 +282,13 @@ class ServerResponse(ResponseEvents):
             code = check_status_code(code)
         if status_message is not None and not isinstance(status_message, str):
             headers, status_message = status_message, None
-        if status_message:
-            check_text("the status message", status_message)
-            status_message = plain(status_message)
+        phrase = status_message or self._phrase
+        if phrase:
+            phrase = checked_phrase(phrase)
         if headers is not None and not self._take_known(headers):
             self._merge_checked(headers)
-        self.status_code = code
-        if status_message:
-            self._phrase = status_message
+        self._status = code
+        self._phrase = phrase
         self._stage = FIXED
         return self
 
@@ -277,25 +308,23 @@ class ServerResponse(ResponseEvents):
                 raise
 
     def _status_line(self) -> str:
-        code = check_status_code(self.status_code)
-        self.status_code = code
+        code = check_status_code(self._status)
+        self._status = code
         phrase = self._phrase
         if not phrase:
             return _STATUS_LINES.get(code) or f"HTTP/1.1 {code} unknown\r\n"
-        if not isinstance(phrase, str):
-            raise InvalidArgTypeError("status_message", "a str", phrase)
-        check_text("the status message", phrase)
-        phrase = self._phrase = plain(phrase)
+        phrase = self._phrase = checked_phrase(phrase)
         return f"HTTP/1.1 {code} {phrase}\r\n"
 
     def _compose_head(self, body_size: int | None) -> bytes:
         fields = self._fields
-        code = self.status_code
+        code = self._status
         line = _USUAL_STATUS_LINES.get(code) if type(code) is int else None
         if (
             line is None
             or self._phrase
             or self._removed
+            or self._trailers
             or (body_size is None and not self._to_1_1)
             or self.req.method == "HEAD"
             or not _DECISIVE_NAMES.isdisjoint(fields)
@@ -327,7 +356,7 @@ class ServerResponse(ResponseEvents):
     def _compose_unusual_head(self, body_size: int | None) -> bytes:
         """Compose a head in which a user, the status or the peer decides something."""
         line = self._status_line()
-        code = self.status_code
+        code = self._status
         if code in BODILESS_STATUSES or code < 200 or self.req.method == "HEAD":
             self._framing = _NONE
             self._frame_bodiless()
@@ -348,6 +377,7 @@ class ServerResponse(ResponseEvents):
         removed = self._removed
         if (
             body_size is not None
+            and not self._trailers_follow()
             and "trailer" not in fields
             and "content-length" not in removed
         ):
@@ -357,6 +387,12 @@ class ServerResponse(ResponseEvents):
             self._framing = _CHUNKED
             return "Transfer-Encoding: chunked\r\n"
         return self._frame_by_close()
+
+    def _trailers_follow(self) -> bool:
+        """Tell whether trailers need chunks: after `write_head` they were not late."""
+        return bool(
+            self._trailers and self._stage == FIXED and self._peer_takes_chunks()
+        )
 
     def _frame_as_told(self) -> str:
         """Frame the body by the user's own Transfer-Encoding or Content-Length."""
@@ -383,7 +419,7 @@ class ServerResponse(ResponseEvents):
     def _frame_bodiless(self) -> None:
         """Keep the peer from waiting for a body that a user's header announces."""
         self._refuse_trailer()
-        status = self.status_code
+        status = self._status
         has_coding = "transfer-encoding" in self._fields
         if status < 200 or (status in BODILESS_STATUSES and has_coding):
             # After a 1xx the client waits for another answer, which will not come.
