@@ -480,3 +480,79 @@ async def test_bytes_behind_the_answer_change_no_order(surplus: bytes) -> None:
         await journal.done("res close")
         assert agent.total_socket_count == 0
     assert journal[2:] == ["response", "res end", "close", "res close"]
+
+
+async def test_an_async_listener_that_raises_fails_the_request() -> None:
+    """Its exception is the request's one ``error`` (H-150, H-071)."""
+    async with HostileServer(silence) as server:
+        request = http.request(server.url(), method="POST", agent=http.Agent())
+        journal = Journal(request)
+
+        async def fail() -> None:
+            raise ValueError("in a listener")
+
+        request.custom.on("now", fail)
+        request.emit("now")
+        request.emit("now")
+        while not journal.closed:
+            await checkpoint()
+        assert [type(error) for error in journal.errors] == [ValueError]
+
+
+async def test_an_async_listener_that_raises_fails_the_response() -> None:
+    """If its ``error`` is heard; the exchange ends with it (H-150, H-106)."""
+    async with HostileServer(stays(ok(b"half")[:-2])) as server:
+        request = http.get(server.url(), agent=http.Agent())
+        journal = Journal(request)
+
+        async def fail(chunk: bytes) -> None:
+            raise ValueError("in a listener")
+
+        request.on("response", lambda response: response.on("data", fail))
+        while "res close" not in journal:
+            await checkpoint()
+        assert [type(error) for error in journal.errors] == [ValueError]
+        assert journal[-4:] == ["res aborted", "close", "res error", "res close"]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_unheard_async_listener_of_a_response_is_reported(backend: str) -> None:
+    """Nothing is lost because the response has no listener of ``error`` (H-010)."""
+
+    async def fail(chunk: bytes) -> None:
+        raise KeyError("in a listener")
+
+    async def main() -> None:
+        async with HostileServer(stays(ok())) as server, http.Agent() as agent:
+            request = http.get(server.url(), agent=agent)
+            request.on("response", lambda response: response.on("data", fail))
+            await once(request, "close")
+            await anyio.sleep_forever()
+
+    with pytest.raises(KeyError):
+        http.run(main, backend=backend)
+
+
+@pytest.mark.parametrize("parts", [[ok(b"whole")], [CHUNKED[:-9], CHUNKED[-9:]]])
+async def test_a_response_is_not_readable_inside_end(parts: list[bytes]) -> None:
+    """Nothing more comes, in whichever pieces the body came (H-164)."""
+    begun = anyio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.read_head()
+        await peer.send(parts[0])
+        for part in parts[1:]:
+            await begun.wait()
+            await peer.send(part)
+        await peer.read_all()
+
+    async with HostileServer(script) as server, http.Agent() as agent:
+        request = http.get(server.url(), agent=agent)
+        (response,) = await once(request, "response")
+        begun.set()
+        seen: list[object] = []
+        response.on("end", lambda: seen.append((response.readable, response.destroyed)))
+        response.resume()
+        while not response.closed:
+            await checkpoint()
+        assert seen == [(False, False)]

@@ -656,6 +656,18 @@ async def test_trailers_may_repeat() -> None:
     assert answer.trailers == "X-A: 1\r\nx-a: 2\r\nX-B: 3\r\nX-B: 4"
 
 
+async def test_finished_waits_for_the_close_of_a_response() -> None:
+    """``close`` always follows; what a response held is free then (X-111, H-041)."""
+    seen: list[bool] = []
+
+    def listener(request: Request, response: Response) -> None:
+        streams.finished(response, lambda error: seen.append(response.closed))
+        response.end()
+
+    await asked(listener)
+    assert seen == [True]
+
+
 @pytest.mark.parametrize("how", ["a known length", "HTTP/1.0", "HEAD", "204"])
 async def test_trailers_need_chunks(how: str) -> None:
     """In any other message they are dropped in silence (N-110, H-055)."""
@@ -677,6 +689,20 @@ async def test_trailers_need_chunks(how: str) -> None:
         await client.send(line + b"Host: x\r\nConnection: close\r\n\r\n")
         answer = await client.read_all()
     assert b"X-Trailer" not in answer
+
+
+async def test_trailers_between_write_head_and_end_are_sent() -> None:
+    """The head is fixed without a length: the body can be chunked (N-110, H-055)."""
+
+    def listener(request: Request, response: Response) -> None:
+        response.write_head(200)
+        response.add_trailers({"X-Trailer": "1"})
+        response.end("body")
+
+    answer = await asked(listener)
+    assert (answer.body, answer.trailers) == (b"body", "X-Trailer: 1")
+    old = await asked(listener, "GET / HTTP/1.0")
+    assert (old.header("content-length"), old.body) == ("4", b"body")
 
 
 async def test_trailers_after_the_end_come_too_late() -> None:

@@ -481,3 +481,21 @@ async def test_repr_shows_the_state() -> None:
     assert "errored=OSError('no')" in repr(stream)
     stream.on("error", lambda error: None)
     await loop.checkpoint()
+
+
+@ALL
+async def test_an_async_listener_that_raises_destroys_the_stream(make: Make) -> None:
+    """Its exception is the stream's one ``error``, however often it raises (H-150)."""
+    stream = make()
+    log = EventLog(stream, *ENDS)
+
+    async def fail() -> None:
+        raise ValueError("in a listener")
+
+    stream.custom.on("now", fail)
+    stream.emit("now")
+    stream.emit("now")
+    while not stream.closed:
+        await loop.checkpoint()
+    assert log.names == ["error", "close"]
+    assert isinstance(stream.errored, ValueError)

@@ -24,7 +24,7 @@ from headrace.http._solo import Solo
 from headrace.net import Socket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from headrace.events.loop import Loop
     from headrace.http._client_response import ClientResponse
@@ -100,6 +100,13 @@ class RequestLife(ClientRequestEvents):
     _awaited: bool = False  # nothing is discarded, no error is uncaught
     _timeout_due: bool = True  # the next idle time is to be told
     _when_connected: list[tuple[Callback, tuple[Any, ...]]] | None = None
+
+    def __rejection__(self, error: Exception, event: Hashable, *args: object) -> None:
+        """Fail with an async listener's exception if there is no answer yet (H-150)."""
+        if self.response is None and self._exchange not in OVER:
+            self.destroy(error)
+        elif self._errored is None:
+            self.loop().report(error, self, self._owner)
 
     # The socket
 

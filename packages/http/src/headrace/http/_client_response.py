@@ -89,6 +89,13 @@ class ClientResponse(IncomingMessage):
         self._whole = _NONE
         self._whole_body = b""
 
+    def __rejection__(self, error: Exception, event: Hashable, *args: object) -> None:
+        """Fail with an async listener's exception if that is heard (H-150)."""
+        if self.errored is None and "error" not in self._listeners:
+            self.loop().report(error, self, self._owner)
+        else:
+            Readable.__rejection__(self, error, event, *args)
+
     def __del__(self) -> None:
         if self._source is not None:
             self._source.forgotten()
@@ -227,6 +234,11 @@ class ClientResponse(IncomingMessage):
         if self._whole:
             return None if self._whole is KEPT else True
         return super().readable_flowing
+
+    @property
+    def readable(self) -> bool:
+        """Whether data may still come: not ended, not failed, not destroyed."""
+        return self._whole is not _OVER and super().readable
 
     @property
     def readable_ended(self) -> bool:

@@ -140,6 +140,10 @@ class IncomingMessage(IncomingEvents):
         self.status_code: int | None = None
         self.status_message: str | None = None
 
+    def __rejection__(self, error: Exception, event: Hashable, *args: object) -> None:
+        """Take an async listener's exception; unheard, it is answered 500 (H-010)."""
+        self.emit("error", error)
+
     def __repr__(self) -> str:
         name = type(self).__name__
         first = f"{self.method} {self.url}" if self.method else f"{self.status_code}"

@@ -80,6 +80,8 @@ class Watch:
         sides is watched, or if the stream does without our machinery.
         """
         stream = self.stream
+        if stream._closes_by_itself:
+            return not stream.closed
         return (
             stream._auto_destroy
             and not stream.closed

@@ -1,5 +1,6 @@
 """Stream: the one base that holds the state of both sides."""
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from headrace.events import EventEmitter
@@ -58,6 +59,8 @@ class Stream(StreamEvents):
     _has_construct: ClassVar[bool] = False
     #: Whether the stream destroys itself after its end and after an error.
     _auto_destroy: bool = True
+    #: Whether ``close`` always follows, also if the stream does without our machinery.
+    _closes_by_itself: ClassVar[bool] = False
     #: Which sides the class has; a Duplex can be made without one of them.
     _has_readable: ClassVar[bool] = False
     _has_writable: ClassVar[bool] = False
@@ -86,6 +89,13 @@ class Stream(StreamEvents):
         if self._errored is not None:
             parts.append(f"errored={self._errored!r}")
         return " ".join(parts) + ">"
+
+    def __rejection__(self, error: Exception, event: Hashable, *args: object) -> None:
+        """Fail with the exception of an async listener; the first counts (H-150)."""
+        if self.destroyed and self.errored is None:
+            self.loop().report(error, self, self._owner)
+        else:
+            self.destroy(error)
 
     def loop(self) -> "Loop":
         """Return the loop this stream belongs to: the one where it was first used.
