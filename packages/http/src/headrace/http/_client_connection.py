@@ -487,7 +487,10 @@ class ClientConnection(Wire):
             if response is not None and request is not None and not request._gone:
                 if end is not END_OF_MESSAGE:
                     response._raw_trailers = end.raw_trailers
-                response._complete()
+                if response._whole:
+                    response.complete = True
+                else:
+                    response._finish()
                 if request.unclaimed and is_untouched(response):
                     self._complete_unclaimed(request, response)
                 elif is_only_held(request, response):

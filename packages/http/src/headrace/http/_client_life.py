@@ -128,14 +128,17 @@ class RequestLife(ClientRequestEvents):
             self._return_socket(socket)
             return None
         self._exchange = _ASKING
-        connection = ClientConnection.of(socket, self.home)
+        connection = getattr(socket, "_receiver", None)
+        if type(connection) is not ClientConnection:
+            connection = ClientConnection.of(socket, self.home)
         self._client_connection = connection
         first = self._socket is None
         self._socket = socket
         connection.begin(self)
         if self.timeout is not None or connection.exchanges == 1:
             self._set_socket_timeout(connection)
-        if connection.is_connected:
+        waits = self._limits is not None or self._when_connected is not None
+        if waits and connection.is_connected:
             self._socket_connected()
         if first and "socket" in self._listeners:
             try:

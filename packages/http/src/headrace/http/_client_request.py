@@ -10,6 +10,7 @@ import sys
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from headrace.agent import Agent as PoolAgent
 from headrace.events import channel
 from headrace.events.loop import current
 from headrace.http._client_connection import ParserSettings
@@ -19,6 +20,7 @@ from headrace.http._errors import InvalidArgTypeError, PeerGoneError
 from headrace.http._request_limits import NAMES, RequestLimits
 from headrace.http._request_message import AUTOMATIC_HEADERS
 from headrace.http._request_options import (
+    SEEN,
     check_method,
     check_settings,
     split_arguments,
@@ -110,7 +112,9 @@ class ClientRequest(RequestLife):
         self._client_connection = self._socket = self._parked = None
         self.response = None
         self.reused_socket = False
-        self.agent = self._choose_agent(agent, create_connection)
+        if create_connection is not None or not isinstance(agent, PoolAgent):
+            agent = self._choose_agent(agent, create_connection)
+        self.agent = agent
         self._read_options(url, given)
         loop = self._loop = self.home = current()
         self._owner = loop.owner
@@ -160,23 +164,29 @@ class ClientRequest(RequestLife):
     def _read_options(self, url: str | None, given: dict[str, Any]) -> None:
         agent = self.agent
         speaker = agent if agent is not None else self._default_agent()
-        target = target_of(
-            url,
-            split_place(given) if given else {},
-            getattr(speaker, "protocol", None) or "http:",
-            getattr(speaker, "default_port", None) or 80,
-        )
+        protocol = getattr(speaker, "protocol", None) or "http:"
+        port = getattr(speaker, "default_port", None) or 80
+        reuses = getattr(agent, "can_reuse", None)
+        keep = can_reuse(agent) if reuses is None else bool(reuses)
         if given:
+            target = target_of(url, split_place(given), protocol, port)
             defaults = given.get("set_default_headers", True)
             self._init_message(
                 target,
                 check_method(given.pop("method")) if "method" in given else "GET",
                 given.pop("headers", None),
-                keep=can_reuse(agent),
+                keep=keep,
                 with_host=given.get("set_host", defaults),
             )
-        else:
-            self._init_message(target, "GET", None, keep=can_reuse(agent))
+        else:  # `target_of` and `_init_message`, mostly without their calls
+            target = SEEN.get((url, protocol, port)) or target_of(
+                url, {}, protocol, port
+            )
+            self._target = target
+            self._method = "GET"
+            self._path = target.path
+            self.should_keep_alive = keep
+            self._fields = target.fields
         proxies = getattr(agent, "proxies", None)
         if proxies is not None:
             self._use_proxy(proxies)
@@ -342,11 +352,10 @@ class ClientRequest(RequestLife):
 
 
 def can_reuse(agent: Any) -> bool:
-    """Tell whether an agent could use a socket again (H-067)."""
-    reuses = getattr(agent, "can_reuse", None)
-    if reuses is not None:
-        return bool(reuses)
-    # Whatever else has an `add_request`; None is no agent at all.
+    """Tell whether an agent that does not say so could use a socket again (H-067).
+
+    It is whatever has an `add_request`; None is no agent at all.
+    """
     return bool(getattr(agent, "keep_alive", False)) or (
         getattr(agent, "max_sockets", inf) != inf
     )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from headrace.http._errors import BodyTooLargeError
 from headrace.http._incoming import (
+    BODY_STREAM,
     DEFAULT_LIMIT,
     RESPONSE_BODY_LIMIT,
     BodySource,
@@ -79,7 +80,15 @@ class ClientResponse(IncomingMessage):
         owner: Owner | None,
         head: ResponseHead,
     ) -> None:
-        super().__init__(socket, source)
+        # `IncomingMessage.__init__`, without a call.
+        self._init_stream()
+        self.socket = socket
+        self._source = source
+        self._body = BODY_STREAM
+        self.complete = False
+        self.method = None
+        self.url = ""
+        # What a response has.
         self._loop = source.loop
         self._owner = owner
         self._head = head
@@ -103,13 +112,6 @@ class ClientResponse(IncomingMessage):
     def _discard_whole(self) -> None:
         """Forget a body that was kept: nobody is to see it any more."""
         self._whole_body = b""
-
-    def _complete(self) -> None:
-        """Take note that the message has arrived to its end."""
-        if self._whole:
-            self.complete = True
-        else:
-            self._finish()
 
     # The short way
 
@@ -200,9 +202,12 @@ class ClientResponse(IncomingMessage):
         self._whole_body = b""
         if self._listeners:
             self.loop().next_tick_for(self._owner, self._give_end)
-        else:
-            self._whole = _OVER
-            self._be_over()
+            return body
+        self._whole = _OVER
+        source, self._source = self._source, None
+        if source is not None:  # `_be_over`, without a call
+            source.message_over(self)
+        self._life = _CLOSED
         return body
 
     # The long way

@@ -55,7 +55,7 @@ DEFAULT_LIMIT: Final = Unlimited()
 
 
 # Members of an Enum are slow to look up on the hot path (Python 3.11).
-_STREAM: Final = _Body.STREAM
+BODY_STREAM: Final = _Body.STREAM
 BODY_ENDED: Final = _Body.ENDED
 BODY_DUMPED: Final = _Body.DUMPED
 CLOSED: Final = Life.CLOSED
@@ -131,7 +131,7 @@ class IncomingMessage(IncomingEvents):
         #: The connection's socket; None once it is back in a pool (H-115).
         self.socket = socket
         self._source = source
-        self._body = _STREAM
+        self._body = BODY_STREAM
         self._head: RequestHead | ResponseHead | None = None
         #: Whether the whole message has arrived (H-106).
         self.complete = False
@@ -234,8 +234,8 @@ class IncomingMessage(IncomingEvents):
             high_water_mark = self._high_water_mark
         state = super()._make_readable_state(high_water_mark, object_mode=object_mode)
         is_ended, early = self._body is BODY_ENDED, self._early
-        if is_ended or (early is not None and self._body is _STREAM):
-            self._body = _STREAM
+        if is_ended or (early is not None and self._body is BODY_STREAM):
+            self._body = BODY_STREAM
             self._early = None
             # As if `_read` had found it: listeners hear of it with the next tick.
             state.calling = True

@@ -226,7 +226,8 @@ class Target:
 
 # Bounded: a crawler sees millions of URLs. Emptied when full, which is rare and cheap.
 _SEEN_MAX: Final = 1024
-_seen: dict[tuple[str, str, int], Target] = {}
+#: By URL, and the agent's protocol and default port.
+SEEN: Final[dict[tuple[str | None, str, int], Target]] = {}
 
 
 def target_of(
@@ -249,12 +250,12 @@ def target_of(
     if url is None or place:
         return _make_target(url, place, protocol, default_port)
     key = (url, protocol, default_port)
-    target = _seen.get(key)
+    target = SEEN.get(key)
     if target is None:
         target = _make_target(url, place, protocol, default_port)
-        if len(_seen) >= _SEEN_MAX:
-            _seen.clear()
-        _seen[key] = target
+        if len(SEEN) >= _SEEN_MAX:
+            SEEN.clear()
+        SEEN[key] = target
     return target
 
 
