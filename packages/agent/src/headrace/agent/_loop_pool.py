@@ -334,12 +334,13 @@ class LoopPool:
         if not stays:
             self.spoil(watch)
         elif connection.state is _RESTING:  # the hook may have put it to work
-            watch.watch()
+            if not watch.is_kept:
+                watch.watch()
             own = getattr(watch.socket, "_timeout", None)
             if own and own != settings.timeout:
                 # The hook has chosen another time, which the socket itself keeps.
                 limit = idle_limit(None, hint, settings.agent_keep_alive_timeout_buffer)
-            if limit < math.inf:
+            if limit < _NEVER:
                 due = connection.deadline = self._loop.time() + limit
                 if self._timer is None or due < self._due:
                     self._arm(due)

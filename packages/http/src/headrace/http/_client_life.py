@@ -61,25 +61,27 @@ class RequestLife(ClientRequestEvents):
     """
 
     __slots__ = (
+        "_awaited",
         "_client_connection",
         "_exchange",
+        "_join_duplicates",
+        "_limits",
         "_parked",
+        "_parser_settings",
         "_socket",
+        "_when_connected",
         "agent",
         "home",
         "response",
         "reused_socket",
+        "timeout",
+        "unclaimed",
     )
 
     agent: Any
     home: Loop
-    response: ClientResponse | None
-    reused_socket: bool
-    _client_connection: ClientConnection | None
-    _exchange: Exchange
-    _parked: list[Any] | None  # the tasks that wait for a change of this request
-    _socket: Socket | None
 
+    # What few requests change, and only slow paths read, lives on the class.
     # For the agent: see `PooledRequest`. A request gives a socket back itself only if
     # it came too late; else its connection does.
     consumes: bool = True
@@ -89,17 +91,27 @@ class RequestLife(ClientRequestEvents):
     fresh: bool = False
     retry_stale: bool = True
     aborted: bool = False
-    timeout: float | None = None
     #: The option `timeout`, which counts before the connect, too (H-069).
     _connect_idle: float | None = None
-    #: A response has come that nobody listens to or waits for.
-    unclaimed: bool = False
-    _parser_settings: ParserSettings = DEFAULT_SETTINGS
-    _limits: RequestLimits | None = None
-    _join_duplicates: bool = False
-    _awaited: bool = False  # nothing is discarded, no error is uncaught
     _timeout_due: bool = True  # the next idle time is to be told
-    _when_connected: list[tuple[Callback, tuple[Any, ...]]] | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.response: ClientResponse | None = None
+        self.reused_socket = False
+        self.timeout: float | None = None
+        #: A response has come that nobody listens to or waits for.
+        self.unclaimed = False
+        self._awaited = False  # nothing is discarded, no error is uncaught
+        self._client_connection: ClientConnection | None = None
+        self._exchange = _WAITING
+        self._join_duplicates = False
+        self._limits: RequestLimits | None = None
+        # The tasks that wait for a change of this request.
+        self._parked: list[Any] | None = None
+        self._parser_settings: ParserSettings = DEFAULT_SETTINGS
+        self._socket: Socket | None = None
+        self._when_connected: list[tuple[Callback, tuple[Any, ...]]] | None = None
 
     def __rejection__(self, error: Exception, event: Hashable, *args: object) -> None:
         """Fail with an async listener's exception if there is no answer yet (H-150)."""
@@ -409,7 +421,6 @@ class RequestLife(ClientRequestEvents):
         request._awaited = True
         request._client_connection = connection
         request._socket = connection.net_socket
-        request._parked = None
         request._owner = connection.owner
         request._loop = request.home = connection.loop
         request.agent = connection.agent

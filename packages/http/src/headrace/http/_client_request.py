@@ -14,7 +14,6 @@ from headrace.agent import Agent as PoolAgent
 from headrace.events import channel
 from headrace.events.loop import current
 from headrace.http._client_connection import ParserSettings
-from headrace.http._client_exchange import Exchange
 from headrace.http._client_life import HANG_UP, OVER, RequestLife
 from headrace.http._errors import InvalidArgTypeError, PeerGoneError
 from headrace.http._request_limits import NAMES, RequestLimits
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from headrace.http._incoming import IncomingMessage
     from headrace.http._request_options import RequestOptions
 
-_WAITING: Final = Exchange.WAITING
 #: After so many bytes that were sent without waiting the others get their turn.
 _QUICK_BYTES: Final = 2 * 1024 * 1024
 _created: Final = channel("http.client.request.created")  # for tools
@@ -108,10 +106,6 @@ class ClientRequest(RequestLife):
         else:
             callback = options
         super().__init__()
-        self._exchange = _WAITING
-        self._client_connection = self._socket = self._parked = None
-        self.response = None
-        self.reused_socket = False
         if create_connection is not None or not isinstance(agent, PoolAgent):
             agent = self._choose_agent(agent, create_connection)
         self.agent = agent

@@ -37,6 +37,9 @@ AUTOMATIC_HEADERS: Final = frozenset(
 REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
+# Members of an Enum are slow to look up on the hot path (Python 3.11).
+_NO_BODY: Final = Framing.NONE
+
 _started: Final = channel("http.client.request.start")  # for tools (X-099)
 
 
@@ -46,14 +49,26 @@ class RequestMessage(OutgoingMessage):
     Source: H-063 to H-068, H-087, H-121, H-122.
     """
 
-    __slots__ = ("_method", "_path", "_target", "should_keep_alive")
+    __slots__ = (
+        "_head_only",
+        "_length_kept",
+        "_method",
+        "_path",
+        "_proxy",
+        "_target",
+        "_whole",
+        "should_keep_alive",
+    )
 
-    #: The whole body where `end` was the first to send any of it: it can be repeated.
-    _whole: bytes | None = None
-    #: The whole request, if that is a head and waits for its socket.
-    _head_only: bytes | None = None
-    _length_kept: bool = True  # the body has the length that was declared
-    _proxy: Proxy | None = None  # who forwards this request, if anybody
+    def __init__(self) -> None:
+        super().__init__()
+        #: The whole body where `end` was the first to send any of it: it can be
+        #: repeated.
+        self._whole: bytes | None = None
+        #: The whole request, if that is a head and waits for its socket.
+        self._head_only: bytes | None = None
+        self._length_kept = True  # the body has the length that was declared
+        self._proxy: Proxy | None = None  # who forwards this request, if anybody
 
     def _init_message(
         self,
@@ -227,7 +242,7 @@ class RequestMessage(OutgoingMessage):
             and not self._removed
             and self._lines is None
         ):
-            self._framing = Framing.NONE
+            self._framing = _NO_BODY
             head = target.heads.get(self.should_keep_alive)
             if head is not None:
                 return head
@@ -262,7 +277,7 @@ class RequestMessage(OutgoingMessage):
         # A body without a frame would be read as the next request.
         if (
             size
-            and self._framing is Framing.NONE
+            and self._framing is _NO_BODY
             and (self._stage < SENT or self._method == "CONNECT")
         ):
             raise BodyNotAllowedError
@@ -279,7 +294,7 @@ class RequestMessage(OutgoingMessage):
         if not (chunk or self._held or self._held_callbacks or self._wire):
             # The usual GET: nothing was sent, and nothing is but the head.
             head = self._compose_head(0) if self._stage < SENT else b""
-            if self._framing is Framing.NONE:
+            if self._framing is _NO_BODY:
                 self._stage = ENDED
                 self._head_only = head
                 return

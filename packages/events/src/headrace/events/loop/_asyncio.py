@@ -47,9 +47,13 @@ class SleepingTask(asyncio.Future[None]):
     `Loop` do that, behind the last tick of the present delivery.
     """
 
-    parked: "list[Any]"
-    _wake_up: "Callable[[Any], object] | None" = None
-    _context: "contextvars.Context | None" = None
+    __slots__ = ("_context", "_wake_up", "parked")
+
+    def __init__(self, native: asyncio.AbstractEventLoop, parked: list[Any]) -> None:
+        super().__init__(loop=native)
+        self.parked = parked
+        self._wake_up: Callable[[Any], object] | None = None
+        self._context: contextvars.Context | None = None
 
     def add_done_callback(
         self,
@@ -175,8 +179,7 @@ class AsyncioLoop(Loop):
         self.drain()
 
     def park(self, parked: list[Any]) -> "Awaitable[None]":
-        sleeper = SleepingTask(loop=self._native)
-        sleeper.parked = parked
+        sleeper = SleepingTask(self._native, parked)
         parked.append(sleeper)
         return sleeper
 
