@@ -7,6 +7,7 @@ from headrace.agent._errors import InvalidReturnValueError
 from headrace.agent._watch import destroy
 from headrace.events import EventEmitter
 from headrace.events.loop import current
+from headrace.net import Socket
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from headrace.agent._loop_pool import LoopPool, Place
     from headrace.events.loop import Task
-    from headrace.net import Socket
 
 __all__ = ["Attempt"]
 
@@ -44,6 +44,10 @@ class Attempt:
         connection, self._connection = self._connection, None
         if connection is None:
             self._refuse(socket)
+            return
+        if error is None and type(socket) is Socket and not self._pool.has(socket):
+            self._socket = socket  # as nearly always
+            self._pool.made(connection, socket)
             return
         problem = self._problem(error, socket)
         if problem is None and socket is not None:

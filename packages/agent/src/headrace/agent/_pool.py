@@ -244,9 +244,6 @@ class Pool(Generic[S, R]):
 
         Source: H-097.
         """
-        connection = None if fresh else self.take(request, name, options, context, now)
-        if connection is not None:
-            return ((HAND_OVER, connection),)
         key = id(request)
         if key in self._claims:
             raise RequestPendingError(request)
@@ -254,6 +251,12 @@ class Pool(Generic[S, R]):
         if group is None:
             group = self._groups[name] = Group(name)
         claim = self._claims[key] = Claim(request, group, options, context, fresh)
+        if (  # `_place`, without a call, where there is room and nobody waits
+            not (group.free or group.waiting or self._starved)
+            and len(group.busy) < self.limits.max_sockets
+            and self.size < self.limits.max_total_sockets
+        ):
+            return (self._begin(claim),)
         return self._place(claim, now)
 
     def take(
@@ -261,7 +264,7 @@ class Pool(Generic[S, R]):
     ) -> Connection[S, R] | None:
         """Promise a resting connection to a request, if the first one will do.
 
-        That is what `add` does for most requests, without steps.
+        For most requests that is what `add` would do, without steps.
 
         Returns:
             The connection, to be handed over; None if nothing was done.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, overload
 
 from anyio.abc import ByteStream
 
-from headrace.events import channel
+from headrace.events import channel, specialized
 from headrace.events.loop import Loop, Waiter, current
 from headrace.net._address import AF_UNIX
 from headrace.net._anyio import AnyioTransport
@@ -87,6 +87,8 @@ class Socket(SocketBytes):
 
     __slots__ = ()
 
+    _init_stream = specialized(Stream.__init__)
+
     def __init__(
         self,
         options: Mapping[str, Any] | None = None,
@@ -110,7 +112,7 @@ class Socket(SocketBytes):
     ) -> "Self":
         """Return the socket of a connection that `server` has accepted."""
         self = cls.__new__(cls)
-        Stream.__init__(self)
+        self._init_stream()
         self._loop = loop
         self._owner = self
         self._link = _OPEN
@@ -138,7 +140,7 @@ class Socket(SocketBytes):
             self = cls(destination.socket_options)
         else:
             self = cls.__new__(cls)
-            Stream.__init__(self)
+            self._init_stream()
             self.allow_half_open = False
             self._init_slots()
         return self._connect(destination.options, None, destination.candidate)
@@ -201,7 +203,9 @@ class Socket(SocketBytes):
             self._forget_connection()
         loop = self.loop()
         self._link = link
-        self._count()
+        if self._referenced and not self._counted:  # `_count`, without a call
+            self._counted = True
+            loop.hold()
         if self._owner is None:
             self._owner = loop.owner
         if callback is not None:
@@ -256,7 +260,7 @@ class Socket(SocketBytes):
 
     def _dial_connected(self, sock: socket.socket | ByteStream, remote: object) -> None:
         self._dial = None
-        loop = self.loop()
+        loop = self._loop or self.loop()
         transport: Transport
         if isinstance(sock, socket.socket):  # the dial has made it nonblocking
             transport = SocketTransport(loop, self, self._push_data, sock, remote)
@@ -348,7 +352,9 @@ class Socket(SocketBytes):
             self._dial.abort()
             self._dial = None
         self._transport.abort()
-        self._count()
+        if self._counted:  # `_count`, without a call
+            self._counted = False
+            (self._loop or self.loop()).release()
         told = self._tell_of_loss(error)
         if error is None:
             callback(None)
