@@ -276,17 +276,27 @@ async def test_destroy_after_the_response(mine: Exception | None) -> None:
     assert error is mine or str(error) == "aborted"
 
 
-async def test_destroying_the_response_ends_the_request() -> None:
-    """It destroys the socket of an incomplete message (H-117, X-051)."""
+@pytest.mark.parametrize("error", [None, OSError("mine")])
+async def test_destroying_the_response_ends_the_request(
+    error: Exception | None,
+) -> None:
+    """It destroys the socket of an incomplete message (H-117, X-051).
+
+    An error is only emitted if one was given (H-164); who reads on gets one anyway.
+    """
     async with HostileServer(drip) as server, http.Agent(keep_alive=True) as agent:
         request = http.get(server.url(), agent=agent)
         journal = Journal(request)
         await once(request, "response")
-        assert request.response is not None
-        request.response.destroy()
+        response = request.response
+        assert response is not None
+        response.destroy(error)
         await journal.done("res close")
         assert agent.total_socket_count == 0
-    assert journal[3:] == ["res aborted", "close", "res error", "res close"]
+        with pytest.raises(OSError, match="mine" if error else "aborted"):
+            await response.body()
+    told = ["res error"] if error else []
+    assert journal[3:] == ["res aborted", "close", *told, "res close"]
 
 
 async def test_abort_before_a_socket() -> None:

@@ -43,6 +43,20 @@ async def test_a_good_exchange_ends_finish_response_close_request_close() -> Non
     ]
 
 
+async def test_a_request_that_its_listener_destroys_has_no_error() -> None:
+    """Nobody is told as an error what he has done himself (H-117, H-164)."""
+    seen: list[object] = []
+
+    def listener(request: Request, response: Response) -> None:
+        watch(request, response, seen)
+        request.destroy()
+
+    async with served(listener) as (_, client):
+        await client.send(HALF_POST)
+        assert await client.read_all() == b""
+    assert seen == ["request aborted", "response close", "request close"]
+
+
 async def test_end_comes_before_the_close_of_the_request() -> None:
     """A complete message ends, then closes, and was not aborted (H-105, H-106)."""
     seen: list[object] = []

@@ -318,11 +318,11 @@ class IncomingMessage(IncomingEvents):
             self.aborted = True
             if self._listeners:
                 self.loop().next_tick_for(self._owner, self.emit, "aborted")
-            error = error or PeerGoneError("aborted")
-            self._errored = error
+            # Kept for who reads on; only an error that was given is emitted (H-164).
+            self._errored = error or PeerGoneError("aborted")
         source, self._source = self._source, None
         if source is not None and not self.complete:
-            source.message_destroyed(self, error)
+            source.message_destroyed(self, self._errored)
         # An abort that nobody listens for is no uncaught error (H-106).
         if error is not None and not self.listener_count("error"):
             error = None
