@@ -304,7 +304,8 @@ class RequestLife(ClientRequestEvents):
 
     def _answered(self, response: ClientResponse) -> None:
         """Give the final response to whoever waits for it (H-072)."""
-        self._exchange = MOVES[self._exchange, _HEAD]
+        state = self._exchange  # mostly the request was sent long ago
+        self._exchange = _READING if state is _ASKED else MOVES[state, _HEAD]
         self.response = response
         if _finished.has_subscribers:
             _finished.publish({"request": self, "response": response})

@@ -91,7 +91,7 @@ class ClientRequest(RequestLife):
         /,
         **keywords: Unpack[RequestOptions],
     ) -> None:
-        given: dict[str, Any] = {**keywords}
+        given: dict[str, Any] = keywords  # type: ignore[assignment]  # a dict of our own
         agent = given.pop("agent", None)
         create_connection = None
         if (
@@ -270,19 +270,16 @@ class ClientRequest(RequestLife):
 
         Source: H-072.
         """
-        return self._wait_response().__await__()
-
-    async def _wait_response(self) -> IncomingMessage:
         self._awaited = True
         self.unclaimed = False
         while self.response is None:
             if self._exchange in OVER:
-                await self._raise_failure()
+                yield from self._raise_failure().__await__()
             parked = self._parked
             if parked is None:
                 parked = self._parked = []
             try:  # `_changed`, without a coroutine of its own
-                await self.home.park(parked)
+                yield from self.home.park(parked).__await__()
             except BaseException:
                 self.destroy()
                 raise
