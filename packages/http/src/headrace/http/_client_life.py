@@ -9,13 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from headrace.events import channel
-from headrace.http._client_connection import (
-    DEFAULT_SETTINGS,
-    ClientConnection,
-    ParserSettings,
-)
+from headrace.http._client_connection import ClientConnection
 from headrace.http._client_events import ClientRequestEvents
 from headrace.http._client_exchange import MOVES, UNANSWERED, Exchange, Move
+from headrace.http._client_parsers import DEFAULT_SETTINGS, ParserSettings
 from headrace.http._errors import InvalidArgTypeError, PeerGoneError
 from headrace.http._header_queue import ENDED, FINISHED
 from headrace.http._information import Information

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from headrace.agent import Agent as PoolAgent
 from headrace.events import channel
 from headrace.events.loop import current
-from headrace.http._client_connection import ParserSettings
 from headrace.http._client_life import HANG_UP, OVER, RequestLife
+from headrace.http._client_parsers import ParserSettings
 from headrace.http._errors import InvalidArgTypeError, PeerGoneError
 from headrace.http._request_limits import NAMES, RequestLimits
 from headrace.http._request_message import AUTOMATIC_HEADERS
