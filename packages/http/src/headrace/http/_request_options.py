@@ -134,6 +134,8 @@ _URL: Final = re.compile(
     r"(?P<path>/[^?#]*)?(?P<query>\?[^#]*)?(?:#.*)?",
     re.DOTALL,
 )
+# The scheme of any URL, with its colon; not a host with a port.
+_OTHER_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:(?!\d)")
 # unreserved, sub-delims and percent-encoded octets (RFC 3986 section 3.2.2), and "_".
 _REG_NAME: Final = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+")
 # What may stand in a request target (H-064).
@@ -262,7 +264,7 @@ def target_of(
 def _make_target(
     url: str | None, place: Mapping[str, Any], protocol: str, default_port: int
 ) -> Target:
-    parts = _NOWHERE if url is None else parse_url(url)._asdict()
+    parts = _NOWHERE if url is None else _parse_for(url, protocol)
     given = {name: value for name, value in parts.items() if value is not None}
     given.update(place)
     if "host" in place and "hostname" not in place:
@@ -283,6 +285,17 @@ def _make_target(
 
 
 _NOWHERE: Final[dict[str, Any]] = {}
+
+
+def _parse_for(url: str, protocol: str) -> dict[str, Any]:
+    """Return the parts of a URL; one of another kind has the wrong protocol first."""
+    try:
+        return parse_url(url)._asdict()
+    except InvalidURLError:
+        match = _OTHER_URL.match(url)
+        if match is None or match[0].lower() == protocol:
+            raise
+        raise InvalidProtocolError(match[0].lower(), protocol) from None
 
 
 def _add_fields(target: Target, given: Mapping[str, Any]) -> None:
