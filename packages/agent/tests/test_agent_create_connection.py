@@ -8,7 +8,7 @@ import pytest
 from headrace.agent import Agent, ConnectionCallback
 from headrace.agent.testing import Order
 from headrace.events.loop import Waiter, checkpoint, current
-from headrace.net import Socket
+from headrace.net import Socket, run
 from headrace.net.testing import socket_pair
 
 
@@ -267,3 +267,14 @@ async def test_a_hook_goes_on_for_the_next_request() -> None:
         assert await second.socket() is ours
         assert (hook.calls, hook.cancelled) == (1, 0)
         assert not first.is_settled
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_socket_that_has_failed_already(backend: str) -> None:
+    """Its error is the request's, and nobody's uncaught one (H-102, H-010)."""
+    broken = OSError("broken")
+
+    async def main() -> list[Exception]:
+        return (await outcome(lambda *args: Socket().destroy(broken))).errors
+
+    assert run(main, backend=backend) == [broken]

@@ -160,6 +160,39 @@ async def test_the_callback_may_listen_to_connect() -> None:
             assert await response.body() == b"made"
 
 
+async def test_the_options_are_those_of_connect(tmp_path: Path) -> None:
+    """A factory can hand them on, also for a Unix socket (X-062, H-062)."""
+    path = str(tmp_path / "server.sock")
+    async with (
+        HostileServer(stays(ok(b"unix")), path=path),
+        HostileServer(stays(ok(b"tcp"))) as server,
+    ):
+        for place in ({"socket_path": path}, {"port": server.port}):
+            response = await http.get(
+                place, host="127.0.0.1", create_connection=net.connect
+            )
+            assert await response.body() in (b"unix", b"tcp")
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("soon", [True, False])
+def test_a_given_connection_that_has_failed(backend: str, soon: bool) -> None:
+    """Its error is the request's, and nobody's uncaught one (X-062, H-010)."""
+    broken = OSError("broken")
+    errors: list[Exception] = []
+
+    def connect(options: Any, callback: Any) -> net.Socket:
+        socket = net.Socket()
+        next_tick(socket.destroy, broken) if soon else socket.destroy(broken)
+        return socket
+
+    def main() -> None:
+        http.get(create_connection=connect).on("error", errors.append)
+
+    http.run(main, backend=backend)
+    assert errors == [broken]
+
+
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_an_aborted_requests_connection_errs_in_silence(backend: str) -> None:
     """Nobody else knows of it: its error is nobody's uncaught one (X-062, H-083)."""

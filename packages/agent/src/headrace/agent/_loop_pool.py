@@ -176,6 +176,7 @@ class LoopPool:
     def made(self, connection: Place, socket: Socket) -> None:
         """Take in a socket that was made for `connection`."""
         if socket.destroyed:
+            destroy(socket)  # an error that it is still to tell of is the request's
             self.failed(connection, error_of(socket) or SocketClosedError())
         elif connection.state is _GONE:
             destroy(socket)

@@ -161,7 +161,8 @@ class RequestLife(ClientRequestEvents):
 
     def on_error(self, error: Exception) -> None:
         """Take note that no socket can be had; the agent calls this."""
-        self._failed(error)
+        if not self._gone:  # else `abort` is about to end it in its own way
+            self._failed(error)
 
     def _socket_connected(self) -> None:
         """Do what had to wait for a connected socket."""

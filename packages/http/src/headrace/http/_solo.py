@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
-from headrace.http._errors import InvalidArgTypeError
+from headrace.http._errors import InvalidArgTypeError, PeerGoneError
 
 if TYPE_CHECKING:
     from headrace.http._client_life import RequestLife
@@ -22,7 +22,8 @@ class Solo:
 
     Args:
         request: Who needs a connection.
-        options: What the request knows about the place.
+        options: What the request knows about the place. The factory gets them as
+            `headrace.net.connect` takes them.
         factory: Makes the connection.
     """
 
@@ -32,7 +33,7 @@ class Solo:
         self, request: RequestLife, options: Mapping[str, Any], factory: Factory
     ) -> None:
         self._request: RequestLife | None = request
-        made = factory(dict(options), self._called_back)
+        made = factory(place_of(options), self._called_back)
         # A socket can be awaited, too; the request shall have it before it is open.
         if isawaitable(made) and not hasattr(made, "destroy"):
             request.loop().spawn(self._wait(made), owner=request._owner)
@@ -59,4 +60,28 @@ class Solo:
         if error is not None:
             request._next_tick(request.on_error, error)
         else:
-            request._next_tick(request.on_socket, connection)
+            connection.on("error", _ignore)  # the request's, from now on
+            request._next_tick(give, request, connection)
+
+
+def place_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options as `headrace.net.connect` takes them."""
+    result = dict(options)
+    path = result.pop("socket_path", None)
+    if path is not None:
+        result["path"] = path
+        del result["host"], result["port"]  # they only name the peer
+    return result
+
+
+def give(request: RequestLife, connection: Any) -> None:
+    """Give a request its connection, or the error that it has had meanwhile."""
+    if connection.destroyed:
+        request.on_error(connection.errored or PeerGoneError("socket hang up"))
+    else:
+        connection.off("error", _ignore)
+        request.on_socket(connection)
+
+
+def _ignore(error: BaseException) -> None:
+    """Leave an error to who looks at the connection next."""
