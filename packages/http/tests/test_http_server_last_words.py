@@ -36,6 +36,27 @@ async def test_no_end_overtakes_an_answer(
         assert await client.read_all() == b""
 
 
+@pytest.mark.parametrize("when", [at_once, next_tick, call_soon])
+async def test_no_write_on_the_socket_overtakes_an_answer(
+    when: Callable[[Callable[[], object]], object],
+) -> None:
+    """The bytes of both are in the order of the calls (H-142, H-119)."""
+
+    def answer(request: http.IncomingMessage, response: http.ServerResponse) -> None:
+        response.end("the answer")
+        socket = request.socket
+        assert socket is not None
+        when(lambda: socket.write("HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n"))
+
+    async with (
+        http.create_server(answer).listen(0, "127.0.0.1") as server,
+        RawClient(server) as client,
+    ):
+        await client.send(GET)
+        assert (await client.response()).body == b"the answer"
+        assert (await client.response()).status == 400
+
+
 @pytest.mark.parametrize("method", ["end", "destroy"])
 async def test_an_end_that_waited_longer_than_the_answer(method: str) -> None:
     """An end that was due before the answer was written waits for it, too (H-140)."""

@@ -32,8 +32,8 @@ class Receiver(Protocol):
     # ``connect`` event of the socket, with TLS before ``secure_connect``; `timed_out()`
     # before its ``timeout``; and `set_encoding(encoding)` answers the socket's method
     # of this name, which has no sense while a receiver reads. `flush_now()` is called
-    # before the socket half-closes, and `flush_last()` before it is destroyed: what the
-    # receiver has been given to write before that can be sent there.
+    # before the Writable writes or half-closes, and `flush_last()` before the socket is
+    # destroyed: what the receiver has been given to write can be sent there.
 
     def connection_lost(self, error: Exception | None) -> None:
         """Take note that the socket is destroyed; its ``close`` follows.

@@ -52,6 +52,8 @@ class SocketBytes(SocketBase):
     def _write_all(
         self, chunks: Sequence[Chunk], callback: Callable[..., None]
     ) -> None:
+        if self._receiver is not None:
+            self._flush_receiver()
         if self._link is not _OPEN:
             self._write_pending = True
             self._early = chunks
@@ -64,14 +66,18 @@ class SocketBytes(SocketBase):
         if self._link is Link.CONNECTING:
             self._final_callback = callback
             return
-        flush = getattr(self._receiver, "flush_now", None)
-        if flush is not None:
-            flush()
+        self._flush_receiver()
         if self._transport.shutdown_write():
             self._final_callback = None
             callback(None)
         else:
             self._final_callback = callback
+
+    def _flush_receiver(self) -> None:
+        """Send what a receiver was given to write before."""
+        flush = getattr(self._receiver, "flush_now", None)
+        if flush is not None:
+            flush()
 
     def _after_finish(self) -> None:
         resting = self._receiver is not None and self._peer_ended
