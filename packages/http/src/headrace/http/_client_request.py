@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from headrace.http._incoming import IncomingMessage
     from headrace.http._request_options import RequestOptions
 
-#: After so many bytes that were sent without waiting the others get their turn.
-_QUICK_BYTES: Final = 2 * 1024 * 1024
 _created: Final = channel("http.client.request.created")  # for tools (X-099)
 
 
@@ -80,8 +78,6 @@ class ClientRequest(RequestLife):
     """
 
     __slots__ = ()
-
-    _sent_quickly: int = 0
 
     def __init__(
         self,
@@ -311,16 +307,11 @@ class ClientRequest(RequestLife):
         self.unclaimed = False
         if not self._need_drain and not self._gone:
             return  # as after most writes
-        if self._need_drain and "drain" not in self._listeners:
+        wire = self._wire
+        if wire is not None and self._need_drain and "drain" not in self._listeners:
             # To the system at once: it mostly takes all of it, and the task is saved a
-            # turn of the loop. Now and then others must have theirs.
-            wire = self._wire
-            if wire is not None:
-                self._sent_quickly += wire.unflushed
-                wire.flush_now()
-            if self._sent_quickly > _QUICK_BYTES and not self._need_drain:
-                self._sent_quickly = 0
-                await self.home.checkpoint()
+            # turn of the loop.
+            wire.flush_now()
         answered = self.response is not None
         while self.writable_need_drain and (answered or self.response is None):
             await self._changed()

@@ -27,10 +27,9 @@ from headrace.http._ending import (
 from headrace.http._exchange import Exchange, Move, Service, moves_by
 from headrace.http._header_queue import ENDED
 from headrace.http._incoming import BODY_DUMPED, BODY_ENDED, CLOSED
-from headrace.http._outgoing import HIGH_WATER_MARK
 from headrace.http._server_response import CLOSE_LINE
 from headrace.http._switch import Switch
-from headrace.http._wire import PARSER
+from headrace.http._wire import HIGH_WATER_MARK, PARSER
 from headrace.http_parser import (
     END_OF_MESSAGE,
     EndOfMessage,

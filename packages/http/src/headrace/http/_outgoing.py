@@ -26,6 +26,7 @@ from headrace.http._header_queue import (
 )
 from headrace.http._headers import Headers, check_value, lower_name, pairs
 from headrace.http._listeners import forget_listeners
+from headrace.http._wire import HIGH_WATER_MARK
 from headrace.streams import (
     AlreadyFinishedError,
     CannotPipeError,
@@ -41,12 +42,6 @@ if TYPE_CHECKING:
 
 Callback = Callable[..., object]
 
-#: Bytes waiting from which ``write`` returns False (H-161).
-HIGH_WATER_MARK: Final = 65536
-#: What that grows to while the system takes all that is written at once. A send wakes
-#: the peer, which costs more than to copy 64 KiB; beyond this size nothing is gained
-#: (benchmarks/client/README.md).
-LARGEST_MARK: Final = 512 * 1024
 
 #: Chunks up to this size are joined with their neighbours; longer ones are not copied.
 _JOIN_MAX: Final = 16384
@@ -502,24 +497,17 @@ class OutgoingMessage(HeaderQueue):
 
     def _drain(self) -> None:
         """Emit ``drain`` if someone was told to wait for it."""
-        if self._need_drain and self._stage < ENDED and not self._gone:
-            self._need_drain = False
-            if self._mark_moves:
-                self._move_mark()
-            self.emit("drain")
-
-    def _move_mark(self) -> None:
-        """Let more be written before the next send, or as much as at first.
-
-        More if the system took all of the last one at once: what waits is gone at the
-        end of the turn. If not, the peer is the slower one, and what waits is kept.
-        """
+        if not self._need_drain or self._stage >= ENDED or self._gone:
+            return
         wire = self._wire
-        if wire is not None and wire.was_full:
-            wire.was_full = False
-            self._high_water_mark = HIGH_WATER_MARK
-        elif self._high_water_mark < LARGEST_MARK:
-            self._high_water_mark *= 2
+        if wire is not None:
+            mark = wire.next_mark(self._high_water_mark)
+            if mark is None:  # others first
+                return
+            if self._mark_moves:
+                self._high_water_mark = mark
+        self._need_drain = False
+        self.emit("drain")
 
     def _all_flushed(self, error: Exception | None) -> None:
         """Finish: everything up to the end is with the operating system."""

@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
 FlushCallback = Callable[[Exception | None], object]
 
+#: Bytes of a message that wait, from which ``write`` returns False (H-161).
+HIGH_WATER_MARK: Final = 65536
+#: What that grows to while the system takes all that is written at once. A send wakes
+#: the peer, which costs more than to copy 64 KiB; beyond this size nothing is gained
+#: (benchmarks/client/README.md).
+LARGEST_MARK: Final = 512 * 1024
+#: What may leave before other connections and tasks get a turn: a peer that is fast
+#: enough would otherwise have the loop to itself for the whole of a long body.
+_BURST_BYTES: Final = 2 * 1024 * 1024
+
 # Who will hand the queue to the socket.
 NOBODY: Final = 0  #: nothing is queued
 TICK: Final = 1  #: a tick that was scheduled
@@ -35,17 +45,19 @@ class Wire:
     __slots__ = (
         "_batch_size",
         "_blocked",
+        "_burst",
         "_callbacks",
         "_flush_due",
         "_in_flight",
         "_parsing",
         "_queue",
+        "_rests",
+        "_was_full",
         "loop",
         "lost",
         "owner",
         "socket",
         "unflushed",
-        "was_full",
     )
 
     def __init__(self, socket: Carrier, loop: Loop) -> None:
@@ -57,8 +69,6 @@ class Wire:
         self.lost = False
         #: Bytes that were put and are not with the operating system yet.
         self.unflushed = 0
-        #: The system did not take all of a batch at once; who looks at it resets it.
-        self.was_full = False
         self._queue: list[bytes] = []
         self._callbacks: list[FlushCallback] = []
         self._flush_due = NOBODY
@@ -68,6 +78,10 @@ class Wire:
         self._blocked = False
         self._in_flight: list[FlushCallback] = []
         self._batch_size = 0
+        # Of a long body.
+        self._was_full = False  # the system did not take all of a batch at once
+        self._burst = 0  # about how much it has taken in a row
+        self._rests = False  # it is others' turn
 
     def put(self, data: bytes) -> None:
         """Queue bytes; they leave before this turn of the loop is over."""
@@ -154,7 +168,7 @@ class Wire:
         if self.lost:
             self._fail(callbacks, StreamDestroyedError("write"))
             return
-        self._blocked = self.was_full = True
+        self._blocked = self._was_full = True
         self._in_flight = callbacks
         self._batch_size = self.unflushed
 
@@ -175,6 +189,34 @@ class Wire:
         self._settle(callbacks)
         if self._queue or self._callbacks:
             self._flush()
+
+    def next_mark(self, mark: int) -> int | None:
+        """Return how much a message may write before the next send, having sent `mark`.
+
+        Twice as much if the system took all of it at once: what waits is gone at the
+        end of the turn. If not, the peer is the slower one, and what waits is kept.
+
+        Returns:
+            The mark; None: others first, `drained` follows in the next turn.
+        """
+        if self._rests:
+            return None
+        if self._was_full:
+            self._was_full = False
+            self._burst = 0
+            return HIGH_WATER_MARK
+        self._burst += mark
+        if self._burst > _BURST_BYTES:
+            self._rests = True
+            self.loop.call_soon(self._rested)
+            return None
+        return min(2 * mark, LARGEST_MARK)
+
+    def _rested(self) -> None:
+        self._rests = False
+        self._burst = 0
+        if not self.lost:
+            self.drained()
 
     def drained(self) -> None:
         """React to a completed flush; connections override this."""
