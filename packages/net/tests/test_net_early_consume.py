@@ -5,7 +5,7 @@ import ssl
 import trustme
 
 from headrace import net
-from headrace.events.loop import Waiter
+from headrace.events.loop import Waiter, current
 from headrace.net.testing import port_of, record
 
 
@@ -43,7 +43,7 @@ class Waiting(Listener):
         self.client = client
         self.seen = seen
 
-    def connected(self) -> None:
+    def connection_opened(self) -> None:
         self.seen.append("told")
         self.client.send([b"hello"])
 
@@ -59,6 +59,36 @@ async def test_net_receiver_is_told_of_the_connection() -> None:
         assert await listener.first.wait() == b"hello"
         assert seen == ["told", "connect", "ready"]
         client.destroy()
+
+
+async def test_net_receiver_that_raises_when_it_is_told() -> None:
+    """What it raises is reported, and changes nothing else (H-010)."""
+
+    class Failing(Waiting):
+        def connection_opened(self) -> None:
+            super().connection_opened()
+            raise ZeroDivisionError
+
+    reported: list[BaseException] = []
+
+    class Runner:
+        def fail(self, error: BaseException) -> None:
+            reported.append(error)
+
+    server = net.create_server(lambda socket: socket.pipe(socket))
+    async with server.listen(0, "127.0.0.1"):
+        current().runner = Runner()
+        try:
+            client = net.connect(port_of(server), "127.0.0.1")
+            seen = record(client, "connect", "ready")
+            listener = Failing(client, seen)
+            client.consume(listener)
+            assert await listener.first.wait() == b"hello"
+            assert seen == ["told", "connect", "ready"]
+            client.destroy()
+        finally:
+            current().runner = None
+    assert [type(error) for error in reported] == [ZeroDivisionError]
 
 
 async def test_net_receiver_is_told_when_the_connection_is_secure() -> None:

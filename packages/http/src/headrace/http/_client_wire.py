@@ -133,7 +133,7 @@ class ClientWire(Wire):
         engine: EngineName = getattr(request.agent, "engine", "auto")
         self.parser, self._spares = take_parser(self.loop, settings, engine)
 
-    def connected(self) -> None:
+    def connection_opened(self) -> None:
         """Go on: the socket is connected, and has not told its listeners yet."""
         if not self._listens:
             self._connected()

@@ -28,12 +28,12 @@ class Receiver(Protocol):
         """Go on writing: all is with the system. Follows a `send` that gave False."""
         ...
 
-    # A receiver may have more, which is looked for: `connected()` is called before the
-    # ``connect`` event of the socket, with TLS before ``secure_connect``; `timed_out()`
-    # before its ``timeout``; and `set_encoding(encoding)` answers the socket's method
-    # of this name, which has no sense while a receiver reads. `flush_now()` is called
-    # before the Writable writes or half-closes, and `flush_last()` before the socket is
-    # destroyed: what the receiver has been given to write can be sent there.
+    # A receiver may have more, which is looked for: `connection_opened()` is called
+    # before the ``connect`` event of the socket, with TLS before ``secure_connect``;
+    # `timed_out()` before its ``timeout``; `flush_now()` before the Writable writes or
+    # half-closes, and `flush_last()` before the socket is destroyed: what the receiver
+    # has been given to write can be sent there. `set_encoding(encoding)` answers the
+    # socket's method of this name, which has no sense while a receiver reads.
 
     def connection_lost(self, error: Exception | None) -> None:
         """Take note that the socket is destroyed; its ``close`` follows.

@@ -278,9 +278,12 @@ class Socket(SocketBytes):
 
     def _tell_receiver(self) -> None:
         """Tell the receiver, if it wants to know, that the connection is made."""
-        hook = getattr(self._receiver, "connected", None)
+        hook = getattr(self._receiver, "connection_opened", None)
         if hook is not None:
-            self.loop().deliver(self._owner, hook)
+            try:  # inside a delivery for the same owner
+                hook()
+            except Exception as error:
+                self.loop().report(error, hook, self._owner)
 
     def _layered(self, transport: Transport) -> Transport:
         """Return the transport to use over that of the system: the same, or TLS."""

@@ -219,8 +219,8 @@ class SocketBase(SocketEvents):
         if self._keep_alive is not None:
             self._transport.set_keep_alive(*self._keep_alive)
         if self._idle is not None:
-            self._transport.idle = self._idle
-            self._idle.touch()
+            idle = self._transport.idle = self._idle
+            idle.touch()
 
     # Facts
 

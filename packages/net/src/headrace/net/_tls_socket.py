@@ -202,7 +202,7 @@ class TLSSocket(Socket):
         if self._server is not None:
             deliver(self._owner, self._server._connection_secured, self)
         if self._receiver is not None:
-            self._tell_receiver()
+            deliver(self._owner, self._tell_receiver)
         deliver(self._owner, self.emit, "secure_connect")
 
     def _tell_of_loss(self, error: BaseException | None) -> bool:
