@@ -113,8 +113,9 @@ class LoopPool:
         owner = loop.owner
         if not (self._performing or fresh):
             connection = self.books.take(request, name, options, owner, now)
-            if connection is not None:
-                self._hand_over(connection)
+            if connection is not None:  # `_hand_over`, without a call
+                claim = connection.claim
+                loop.next_tick_for(owner, self._deliver, connection, claim)
                 return
         self._perform(self.books.add(request, name, options, owner, now, fresh=fresh))
 
@@ -148,7 +149,7 @@ class LoopPool:
             return
         options = connection.options
         if not self._performing and self.books.release_to_rest(connection):
-            self._rest(connection)
+            self._let_rest(connection, watch)
         else:
             self._perform(self.books.release(connection, reusable=True))
         if "free" in self._agent._listeners:
@@ -275,10 +276,10 @@ class LoopPool:
             watch.guard()
         self._loop.next_tick_for(claim.context, self._deliver, connection, claim)
 
-    def _deliver(self, connection: Place, claim: Ticket) -> None:
+    def _deliver(self, connection: Place, claim: Ticket | None) -> None:
         """Give the socket to its request: the tick that a HAND_OVER asked for."""
         watch = connection.socket
-        if watch is None or connection.claim is not claim:
+        if watch is None or claim is None or connection.claim is not claim:
             return
         socket, request, state = watch.socket, claim.request, connection.state
         usable = watch.is_fit() if state is _PROMISED else not socket.destroyed
@@ -316,8 +317,11 @@ class LoopPool:
 
     def _rest(self, connection: Place) -> None:
         watch = connection.socket
-        if watch is None or connection.state is not _RESTING:
-            return
+        if watch is not None and connection.state is _RESTING:
+            self._let_rest(connection, watch)
+
+    def _let_rest(self, connection: Place, watch: Watch) -> None:
+        """Prepare a socket for resting, and see to its end if it rests too long."""
         watch.guards = True
         if not watch.hears_errors:
             watch.guard()

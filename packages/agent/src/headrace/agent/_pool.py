@@ -57,6 +57,7 @@ _DELIVER: Final = Move.DELIVER
 _LEAVE: Final = Move.LEAVE
 _REST: Final = Move.REST
 _CONNECTING: Final = State.CONNECTING
+_NEVER: Final = math.inf
 _GONE: Final = State.GONE
 _RESTING: Final = State.RESTING
 _WORKING: Final = State.WORKING
@@ -351,11 +352,10 @@ class Pool(Generic[S, R]):
         Returns:
             Whether it is so: the step is REST; else nothing was done.
         """
-        if not self._may_rest(connection.group):
+        if not self._lay_down(connection):
             return False
         connection.holder = None
         connection.served += 1
-        self._lay_down(connection)
         return True
 
     def lost(
@@ -468,8 +468,7 @@ class Pool(Generic[S, R]):
             _, claim = group.waiting.popitem(last=False)
             # More may go now: a limit may have been raised since they began to wait.
             return [self._promise(connection, claim), *self._serve_freed(group)]
-        if self._may_rest(group):
-            self._lay_down(connection)
+        if self._lay_down(connection):
             return ((REST, connection),)
         return self._close(connection)
 
@@ -481,32 +480,30 @@ class Pool(Generic[S, R]):
             or self.size > limits.max_total_sockets
         )
 
-    def _may_rest(self, group: Group[S, R]) -> bool:
-        """Tell whether one more connection of a group may rest."""
-        limits = self.limits
+    def _lay_down(self, connection: Connection[S, R]) -> bool:
+        """Have a connection rest, if it may; else do nothing and return False."""
+        group, limits = connection.group, self.limits
         free = len(group.free)
-        return (
-            limits.keep_alive
-            and free < limits.max_free_sockets
-            and not group.waiting
-            and not self._starved  # else its place is wanted under another name
+        if (
+            group.waiting
+            or not limits.keep_alive
+            or free >= limits.max_free_sockets
+            or self._starved  # its place is wanted under another name
             # What `_is_crowded` asks, without a call.
-            and len(group.busy) + free <= limits.max_sockets
-            and self.size <= limits.max_total_sockets
-        )
-
-    def _lay_down(self, connection: Connection[S, R]) -> None:
-        """Have a connection rest."""
+            or len(group.busy) + free > limits.max_sockets
+            or self.size > limits.max_total_sockets
+        ):
+            return False
         if connection.state is _WORKING:  # nearly always
             connection.state = _RESTING_AFTER_WORK
         else:
             connection.state = MOVES[connection.state, _REST]
-        connection.deadline = math.inf
+        connection.deadline = _NEVER
         self._rests += 1
         connection.rested = self._rests
-        group = connection.group
         del group.busy[connection]
         group.free.append(connection)
+        return True
 
     def _close(self, connection: Connection[S, R]) -> Steps[S, R]:
         self._leave(connection)
