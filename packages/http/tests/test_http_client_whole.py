@@ -9,6 +9,7 @@ import pytest
 from headrace import http
 from headrace.events import once
 from headrace.events.loop import checkpoint
+from headrace.http import BodyTooLargeError
 from headrace.http.testing import HostileServer, Peer, Script, ok, stays
 from headrace.streams import PassThrough
 
@@ -171,16 +172,22 @@ async def test_listeners_hear_what_body_collects() -> None:
         while not response.closed:
             await checkpoint()
         assert events == ["end", "close"]
-        assert await response.body() == b""
-
-
-async def test_reading_twice_gives_nothing_more() -> None:
-    """As for any stream that has ended."""
-    async with HostileServer(stays(ok(b"all"))) as server, http.Agent() as agent:
-        response = await http.get(server.url(), agent=agent)
         assert await response.body() == b"all"
+
+
+@pytest.mark.parametrize("body", [b'"all"', b'"%b"' % (b"x" * 300_000)], ids=len)
+async def test_what_was_collected_is_given_again(body: bytes) -> None:
+    """In bytes, as text, as JSON; the stream has ended, the limit counts (H-105)."""
+    async with HostileServer(stays(ok(body))) as server, http.Agent() as agent:
+        response = await http.get(server.url(), agent=agent)
+        assert await response.body() == body
+        assert await response.text() == body.decode()
+        assert await response.json() == body[1:-1].decode()
         assert response.read() is None
         assert [chunk async for chunk in response] == []
+        assert response.readable_length == 0
+        with pytest.raises(BodyTooLargeError):
+            await response.body(limit=4)
 
 
 async def test_destroyed_before_it_was_read() -> None:

@@ -66,6 +66,19 @@ async def test_chunked_body_and_trailers_reach_the_listener(engine: Engine) -> N
     assert answer.body == b"b'abcde' {'x-sum': '5'} ['X-Sum', '5']"
 
 
+async def test_a_collected_body_is_given_again(engine: Engine) -> None:
+    """A middleware may look at the body before the handler does (H-105)."""
+
+    async def listener(request: Request, response: Response) -> None:
+        first = await request.body()
+        response.end(f"{first!r} {await request.text()} {await request.json()}")
+
+    server = http.create_server(listener, engine=engine).listen(0, "127.0.0.1")
+    async with server, RawClient(server) as client:
+        answer = await client.ask("POST / HTTP/1.1\nContent-Length: 3", b"[1]")
+    assert answer.body == b"b'[1]' [1] [1]"
+
+
 async def test_connection_is_kept_for_the_next_request(engine: Engine) -> None:
     """HTTP/1.1 persists by default and says for how long (H-119, H-124)."""
     server = http.create_server(

@@ -85,6 +85,7 @@ class ClientResponse(IncomingMessage):
         self.socket = socket
         self._source = source
         self._body = BODY_STREAM
+        self._collected = None
         self.complete = False
         self.method = None
         self.url = ""
@@ -199,7 +200,7 @@ class ClientResponse(IncomingMessage):
         if limit is not None and len(body) > limit:
             raise BodyTooLargeError(limit)
         self._whole = _GIVEN
-        self._whole_body = b""
+        self._collected, self._whole_body = body, b""
         if self._listeners:
             self.loop().next_tick_for(self._owner, self._give_end)
             return body

@@ -95,6 +95,7 @@ class IncomingMessage(IncomingEvents):
 
     __slots__ = (
         "_body",
+        "_collected",
         "_head",
         "_source",
         "complete",
@@ -132,6 +133,7 @@ class IncomingMessage(IncomingEvents):
         self.socket = socket
         self._source = source
         self._body = BODY_STREAM
+        self._collected: bytes | None = None  # what `body` has returned
         self._head: RequestHead | ResponseHead | None = None
         #: Whether the whole message has arrived (H-106).
         self.complete = False
@@ -369,7 +371,9 @@ class IncomingMessage(IncomingEvents):
         adopt_listener(self, self._owner, coroutine, event, args)
 
     async def body(self, limit: int | Unlimited | None = DEFAULT_LIMIT) -> bytes:
-        """Collect the whole body.
+        """Collect the whole body; a later call gives the same once more.
+
+        What was read in another way before is not in it.
 
         Args:
             limit: Bytes allowed; by default 1 MiB on a server's request and 64 MiB on a
@@ -384,6 +388,10 @@ class IncomingMessage(IncomingEvents):
         """
         if isinstance(limit, Unlimited):
             limit = RESPONSE_BODY_LIMIT if self.method is None else REQUEST_BODY_LIMIT
+        if self._collected is not None:
+            if limit is not None and len(self._collected) > limit:
+                raise BodyTooLargeError(limit, self)
+            return self._collected
         parts: list[bytes] = []
         size = 0
         async for chunk in self.iterator(destroy_on_return=False):
@@ -391,7 +399,8 @@ class IncomingMessage(IncomingEvents):
             if limit is not None and size > limit:
                 raise BodyTooLargeError(limit, self)
             parts.append(chunk)
-        return b"".join(parts)
+        self._collected = b"".join(parts)
+        return self._collected
 
     async def text(self, limit: int | Unlimited | None = DEFAULT_LIMIT) -> str:
         """Collect the body as text, by its charset parameter, else as UTF-8.
