@@ -147,6 +147,37 @@ def test_net_transport_sends_what_it_can_and_queues_the_rest() -> None:
     assert transport.bytes_written == 11
 
 
+def test_net_transport_goes_on_watching_for_a_writer_that_keeps_up() -> None:
+    """Who fills the system again when told costs no system call to watch anew."""
+    transport, _, turns, holder = make(1, 1, 1, 1)
+    moves: list[str] = []
+    watch, unwatch = turns.watch_writable, turns.unwatch_writable
+
+    def watch_writable(sock: object, callback: Any) -> None:
+        moves.append("watch")
+        watch(sock, callback)
+
+    def unwatch_writable(sock: object) -> None:
+        moves.append("unwatch")
+        unwatch(sock)
+
+    def flushed() -> None:
+        holder.told.append("flushed")
+        if holder.told == ["flushed"]:
+            assert transport.write([b"cd"]) is False
+
+    anything: Any = turns
+    anything.watch_writable = watch_writable
+    anything.unwatch_writable = unwatch_writable
+    anything = holder
+    anything._transport_flushed = flushed
+    assert transport.write([b"ab"]) is False
+    turns.watched["write"]()
+    assert (moves, transport.pending) == (["watch"], 1)
+    turns.watched["write"]()
+    assert (moves, holder.told) == (["watch", "unwatch"], ["flushed"] * 2)
+
+
 def test_net_transport_that_would_block_at_once() -> None:
     """EAGAIN from a send queues all; from a ready callback it means nothing."""
     transport, system, turns, holder = make(-errno.EAGAIN, -errno.EAGAIN)

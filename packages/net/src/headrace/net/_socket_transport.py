@@ -86,6 +86,7 @@ class SocketTransport(Transport):
         "_socket",
         "_wanted",
         "_watched",
+        "_watches_writing",
     )
 
     def __init__(
@@ -117,6 +118,8 @@ class SocketTransport(Transport):
             self._buffer, self._libuv = _share(loop)
         self._sending = _OPEN
         self._queue: SendQueue | None = None
+        # There is a queue; or there was one, and what is told of its end may write on.
+        self._watches_writing = False
         self._failure: Exception | None = None
         self._remote = remote
         self._local: object = None
@@ -287,7 +290,9 @@ class SocketTransport(Transport):
             return True
         self._queue = SendQueue(chunks, sent)
         self._move(SendingMove.QUEUE)
-        self.loop.watch_writable(self._socket, self._writable)
+        if not self._watches_writing:
+            self._watches_writing = True
+            self.loop.watch_writable(self._socket, self._writable)
         return False
 
     def _send_several(self, chunks: Sequence[Chunk], total: int) -> int:
@@ -310,6 +315,7 @@ class SocketTransport(Transport):
             self.loop.drain()  # a tick may close the socket
         queue = self._queue
         if queue is None:
+            self._unwatch_writable()
             return
         pieces = queue.pieces()
         try:
@@ -330,11 +336,17 @@ class SocketTransport(Transport):
 
     def _flushed(self) -> None:
         self._queue = None
-        self.loop.unwatch_writable(self._socket)
         self._move(SendingMove.FLUSH)
         if self._sending is Sending.ENDED:
             self._send_fin()
         self.loop.deliver(self.holder._owner, self.holder._transport_flushed)
+        if self._queue is None:
+            self._unwatch_writable()
+
+    def _unwatch_writable(self) -> None:
+        if self._watches_writing:
+            self._watches_writing = False
+            self.loop.unwatch_writable(self._socket)
 
     def shutdown_write(self) -> bool:
         if self._sending is Sending.QUEUED:
@@ -356,9 +368,9 @@ class SocketTransport(Transport):
                 self._write_failed(error)
 
     def _write_failed(self, error: OSError) -> None:
-        if self._queue is not None:
-            self._queue = None
-            self.loop.unwatch_writable(self._socket)
+        self._queue = None
+        if self._watches_writing:
+            self._unwatch_writable()
         self._move(SendingMove.FAIL)
         self._failure = SocketError.from_exception(error, "write")
         reading = self._wanted and not self._read_ended
@@ -383,9 +395,9 @@ class SocketTransport(Transport):
             return
         if self._watched:
             self._unwatch_readable()
-        if self._queue is not None:
-            self._queue = None
-            self.loop.unwatch_writable(self._socket)
+        self._queue = None
+        if self._watches_writing:
+            self._unwatch_writable()
         self._wanted = False
         self._sending = SENDING[self._sending, _CLOSE]
         self.loop.detach(self)
