@@ -140,6 +140,18 @@ async def test_every_await_finds_what_has_happened() -> None:
                 await failing
 
 
+async def test_an_error_of_the_turn_in_which_the_await_begins_is_not_uncaught(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is the await's, as if that had begun before (H-072)."""
+    request = http.get("http://127.0.0.1:1/", agent=False)
+    request.destroy(OSError("mine"))
+    with pytest.raises(OSError, match="mine"):
+        await request
+    await checkpoint()
+    assert caplog.records == []
+
+
 async def test_the_error_of_an_awaited_request_is_not_uncaught() -> None:
     """No 'error' listener is needed: the next await raises it (H-072)."""
     async with (

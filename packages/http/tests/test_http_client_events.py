@@ -9,7 +9,7 @@ import pytest
 
 from headrace import http
 from headrace.events import once
-from headrace.events.loop import checkpoint
+from headrace.events.loop import checkpoint, next_tick
 from headrace.http.testing import (
     HostileServer,
     Peer,
@@ -297,6 +297,34 @@ async def test_destroying_the_response_ends_the_request(
             await response.body()
     told = ["res error"] if error else []
     assert journal[3:] == ["res aborted", "close", *told, "res close"]
+
+
+async def test_an_abort_whose_listener_leaves_is_not_uncaught(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """There was a listener of error when the message broke, and then none (H-106)."""
+    listening, closed = anyio.Event(), anyio.Event()
+
+    async def half(peer: Peer) -> None:
+        await peer.read_head()
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+        await listening.wait()
+
+    async with HostileServer(half) as server:
+        response = await http.get(server.url(), agent=False)
+
+        def ignore(error: Exception) -> None:
+            raise AssertionError("it was removed")
+
+        response.on("error", ignore)
+        response.on("data", lambda data: None)
+        # Between the decision to emit it and its tick.
+        response.on("aborted", lambda: next_tick(response.off, "error", ignore))
+        response.on("close", closed.set)
+        listening.set()
+        await closed.wait()
+        assert response.errored is not None
+    assert caplog.records == []
 
 
 async def test_abort_before_a_socket() -> None:

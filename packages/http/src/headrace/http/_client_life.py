@@ -451,12 +451,16 @@ class RequestLife(ClientRequestEvents):
             self._errored = error
             if _failed.has_subscribers:
                 _failed.publish({"request": self, "error": error})
-            if not self._awaited or "error" in self._listeners:
-                self._next_tick(self.emit, "error", error)
+            self._next_tick(self._emit_error, error)
         self._over(error)
         self._wake()
         if response is not None:
             break_off(response, error)
+
+    def _emit_error(self, error: Exception) -> None:
+        """Emit ``error``, unless only an ``await`` is to hear of it (H-072)."""
+        if not self._awaited or "error" in self._listeners:
+            self.emit("error", error)
 
     def _connection_lost(
         self, connection: ClientConnection, error: Exception | None

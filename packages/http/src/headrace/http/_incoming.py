@@ -325,10 +325,17 @@ class IncomingMessage(IncomingEvents):
         source, self._source = self._source, None
         if source is not None and not self.complete:
             source.message_destroyed(self, self._errored)
-        # An abort that nobody listens for is no uncaught error (H-106).
-        if error is not None and not self.listener_count("error"):
-            error = None
-        callback(error)
+        if error is not None and "error" in self._listeners:
+            self.loop().next_tick_for(self._owner, self._emit_error, error)
+        callback(None)
+
+    def _emit_error(self, error: BaseException) -> None:
+        """Tell of an abort; if nobody listens any more it is no uncaught error (H-106).
+
+        Whoever had awaited the body, for one, may have been cancelled meanwhile.
+        """
+        if "error" in self._listeners:
+            self.emit("error", error)
 
     def _after_end(self) -> None:
         if self.complete and type(self)._destroy is IncomingMessage._destroy:
