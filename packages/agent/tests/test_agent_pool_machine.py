@@ -394,6 +394,7 @@ def test_pool_holds_whatever_happens() -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.time_limit(600)
 def test_pool_holds_whatever_happens_for_long() -> None:
     """The same with many more and longer runs."""
     run_state_machine_as_test(PoolMachine, settings=settings(stateful_step_count=120))
