@@ -509,14 +509,19 @@ async def test_corked_chunks_become_one() -> None:
 
 async def test_end_uncorks() -> None:
     """What is held back goes out in front of the last chunk (X-039)."""
+    corked: list[int] = []
 
     def listener(request: Request, response: Response) -> None:
         response.cork()
-        response.write("held ")
-        response.write("back ")
+        response.cork()
+        for held in request.url[1:]:
+            response.write(held)
         response.end("end")
+        corked.append(response.writable_corked)
 
-    assert (await asked(listener)).body == b"held back end"
+    assert (await asked(listener, "GET /held HTTP/1.1")).body == b"heldend"
+    assert (await asked(listener, "GET / HTTP/1.1")).body == b"end"
+    assert corked == [0, 0]
 
 
 # Where no body is allowed ------------------------------------------------------------

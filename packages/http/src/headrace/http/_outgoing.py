@@ -335,7 +335,7 @@ class OutgoingMessage(HeaderQueue):
         if self._gone or self._stage >= ENDED:
             self._end_again(bool(chunk), callback)
             return self
-        if self._corked_chunks is not None:
+        if self._corked:
             self._corked = 0
             self._write_corked()
         self._finish_body(chunk)
