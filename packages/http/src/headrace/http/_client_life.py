@@ -295,10 +295,11 @@ class RequestLife(ClientRequestEvents):
         if not self._listeners:
             return
         try:
-            self.emit("information", Information(head))
-        finally:
             if head.status_code == 100:
                 self.emit("continue")
+        finally:
+            if not self._gone:
+                self.emit("information", Information(head))
 
     def _answered(self, response: ClientResponse) -> None:
         """Give the final response to whoever waits for it (H-072)."""
