@@ -28,6 +28,9 @@ LARGEST_MARK: Final = 512 * 1024
 #: What may leave before other connections and tasks get a turn: a peer that is fast
 #: enough would otherwise have the loop to itself for the whole of a long body.
 _BURST_BYTES: Final = 2 * 1024 * 1024
+# In place of a burst's size.
+_FULL: Final = -1  #: the system did not take all of a batch at once
+_RESTS: Final = -2  #: it is others' turn
 
 # Who will hand the queue to the socket.
 NOBODY: Final = 0  #: nothing is queued
@@ -51,8 +54,6 @@ class Wire:
         "_in_flight",
         "_parsing",
         "_queue",
-        "_rests",
-        "_was_full",
         "loop",
         "lost",
         "owner",
@@ -78,10 +79,8 @@ class Wire:
         self._blocked = False
         self._in_flight: list[FlushCallback] = []
         self._batch_size = 0
-        # Of a long body.
-        self._was_full = False  # the system did not take all of a batch at once
-        self._burst = 0  # about how much it has taken in a row
-        self._rests = False  # it is others' turn
+        # About how much of a long body the system has taken in a row, or why not.
+        self._burst = 0
 
     def put(self, data: bytes) -> None:
         """Queue bytes; they leave before this turn of the loop is over."""
@@ -168,7 +167,9 @@ class Wire:
         if self.lost:
             self._fail(callbacks, StreamDestroyedError("write"))
             return
-        self._blocked = self._was_full = True
+        self._blocked = True
+        if self._burst != _RESTS:
+            self._burst = _FULL
         self._in_flight = callbacks
         self._batch_size = self.unflushed
 
@@ -199,21 +200,20 @@ class Wire:
         Returns:
             The mark; None: others first, `drained` follows in the next turn.
         """
-        if self._rests:
+        burst = self._burst
+        if burst == _RESTS:
             return None
-        if self._was_full:
-            self._was_full = False
+        if burst == _FULL:
             self._burst = 0
             return HIGH_WATER_MARK
-        self._burst += mark
+        self._burst = burst + mark
         if self._burst > _BURST_BYTES:
-            self._rests = True
+            self._burst = _RESTS
             self.loop.call_soon(self._rested)
             return None
         return min(2 * mark, LARGEST_MARK)
 
     def _rested(self) -> None:
-        self._rests = False
         self._burst = 0
         if not self.lost:
             self.drained()
