@@ -552,6 +552,36 @@ async def test_unique_headers_are_joined_in_trailers_too() -> None:
     request.destroy()
 
 
+@pytest.mark.parametrize(
+    ("method", "body", "end"),
+    [
+        ("PUT", b"body", "\r\n\r\n4\r\nbody\r\n0\r\nX-One: 1\r\n\r\n"),
+        ("PUT", b"", "\r\n\r\n0\r\nX-One: 1\r\n\r\n"),
+        ("GET", b"", "\r\nConnection: close\r\n\r\n"),
+    ],
+)
+async def test_trailers_behind_headers_of_a_list(
+    method: str, body: bytes, end: str
+) -> None:
+    """The list fixes the head without a length: a body can be chunked (H-065)."""
+    ours, theirs = duplex_pair()
+    request = http.request(
+        method=method,
+        headers=["Host", "h"],
+        create_connection=lambda options, callback: ours,
+    )
+    request.add_trailers({"X-One": "1"})
+    request.end(body)
+    sent = bytearray()
+    theirs.on("data", sent.extend)
+    while not request.writable_finished:
+        await checkpoint()
+    assert sent.decode().endswith(end)
+    for stream in (request, theirs):
+        stream.custom.on("error", lambda error: None)
+    request.destroy()
+
+
 async def test_cookies_are_one_field() -> None:
     """A list of Cookie values is joined with '; ' (H-049)."""
     assert "\r\nCookie: a=1; b=2\r\n" in await head_of(

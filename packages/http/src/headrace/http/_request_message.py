@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from headrace.events import channel
 from headrace.http._errors import BodyNotAllowedError, HeadersSentError
-from headrace.http._framing import Framing
+from headrace.http._framing import BODILESS_METHODS, Framing
 from headrace.http._header_queue import ENDED, FINISHED, FIXED, OPEN, SENT
 from headrace.http._headers import Fields, Headers, HeaderValue, lower_name
 from headrace.http._outgoing import OutgoingMessage
@@ -252,6 +252,8 @@ class RequestMessage(OutgoingMessage):
         return self._write_head(body_size)
 
     def _write_head(self, body_size: int | None) -> bytes:
+        if self._trailers and self._lines is not None and self._has_body(body_size):
+            body_size = None  # a list fixed the head without a length: they can follow
         frame = frame_request(self._method, self._fields, self._removed, body_size)
         if frame.without in self._fields:
             self._drop_field(frame.without)
@@ -265,6 +267,12 @@ class RequestMessage(OutgoingMessage):
             f"{self._user_lines()}{connection}{frame.line}\r\n"
         )
         return text.encode("latin-1")
+
+    def _has_body(self, body_size: int | None) -> bool:
+        """Tell whether a body is sent, an empty one, too."""
+        if body_size is None or body_size == HEAD_ONLY:
+            return False  # nobody can tell yet
+        return body_size > 0 or self._method not in BODILESS_METHODS
 
     def _drop_field(self, lowered: str) -> None:
         self._fields = {k: v for k, v in self._fields.items() if k != lowered}
