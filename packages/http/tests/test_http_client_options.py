@@ -466,6 +466,18 @@ async def test_connect_has_no_body() -> None:
         request.destroy()
 
 
+async def test_a_head_without_a_frame_is_followed_by_no_body() -> None:
+    """Once a GET's head is out there is no place for one; it is not lost (H-080)."""
+    async with HostileServer(stays(ok())) as server, http.Agent() as agent:
+        request = http.request(server.url(), agent=agent)
+        request.flush_headers()
+        for send in (request.write, request.end):
+            with pytest.raises(RuntimeError) as caught:
+                send(b"body")
+            assert code_of(caught.value) == "ERR_HTTP_BODY_NOT_ALLOWED"
+        assert await (await request.end()).body() == b"ok"
+
+
 @pytest.mark.parametrize(
     ("headers", "kept"),
     [

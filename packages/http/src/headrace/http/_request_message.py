@@ -283,11 +283,7 @@ class RequestMessage(OutgoingMessage):
 
     def _check_body(self, size: int) -> None:
         # A body without a frame would be read as the next request.
-        if (
-            size
-            and self._framing is _NO_BODY
-            and (self._stage < SENT or self._method == "CONNECT")
-        ):
+        if size and self._framing is _NO_BODY:
             raise BodyNotAllowedError
         super()._check_body(size)
 
