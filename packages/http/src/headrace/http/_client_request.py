@@ -22,6 +22,7 @@ from headrace.http._request_options import (
     SEEN,
     check_method,
     check_settings,
+    known_options,
     split_arguments,
     split_place,
     target_of,
@@ -91,16 +92,19 @@ class ClientRequest(RequestLife):
         agent = given.pop("agent", None)
         create_connection = None
         if (
-            given
-            or callback is not None
+            callback is not None
             or type(url) is not str
             or not (options is None or callable(options))
+            or "callback" in given
         ):
             url, given, callback = split_arguments((url, options, callback), given)
             agent = given.pop("agent", None) if agent is None else agent
-            create_connection = given.pop("create_connection", None)
-        else:
+        else:  # `split_arguments`, without a call
             callback = options
+            if given:
+                given = known_options(given)
+        if given:
+            create_connection = given.pop("create_connection", None)
         super().__init__()
         if create_connection is not None or not isinstance(agent, PoolAgent):
             agent = self._choose_agent(agent, create_connection)
@@ -176,7 +180,8 @@ class ClientRequest(RequestLife):
             self._method = "GET"
             self._path = target.path
             self.should_keep_alive = keep
-            self._fields = target.fields
+            self._shared = target.bare
+            self._fields = target.bare.fields
         proxies = getattr(agent, "proxies", None)
         if proxies is not None:
             self._use_proxy(proxies)

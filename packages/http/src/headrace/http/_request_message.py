@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from headrace.events import channel
 from headrace.http._errors import BodyNotAllowedError, HeadersSentError
 from headrace.http._framing import BODILESS_METHODS, Framing
-from headrace.http._header_queue import ENDED, FINISHED, FIXED, OPEN, SENT
+from headrace.http._header_queue import ENDED, FINISHED, FIXED, SENT
 from headrace.http._headers import Fields, Headers, HeaderValue, lower_name
 from headrace.http._outgoing import OutgoingMessage
 from headrace.http._request_head import (
@@ -20,7 +20,12 @@ from headrace.http._request_head import (
     persistence,
     read_headers,
 )
-from headrace.http._request_options import Target, check_method, check_path
+from headrace.http._request_options import (
+    SharedFields,
+    Target,
+    check_method,
+    check_path,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +60,7 @@ class RequestMessage(OutgoingMessage):
         "_method",
         "_path",
         "_proxy",
+        "_shared",
         "_target",
         "_whole",
         "should_keep_alive",
@@ -69,6 +75,8 @@ class RequestMessage(OutgoingMessage):
         self._head_only: bytes | None = None
         self._length_kept = True  # the body has the length that was declared
         self._proxy: Proxy | None = None  # who forwards this request, if anybody
+        #: Whose the fields are, until this request has its own.
+        self._shared: SharedFields | None = None
 
     def _init_message(
         self,
@@ -84,20 +92,32 @@ class RequestMessage(OutgoingMessage):
         self._path = target.path
         #: Whether the connection is to be used again afterwards (H-088).
         self.should_keep_alive = keep
-        if headers is None and with_host and method != "CONNECT":
-            self._fields = target.fields
-            return
+        shares = with_host and method != "CONNECT"
+        if shares:
+            shared = target.bare if headers is None else target.shared(headers)
+            if shared is not None:
+                self._share(shared)
+                return
         fields, lines = read_headers(headers if headers is not None else {})
+        self._fields = fields
         if lines is not None:
             self._lines = lines
             self._stage = FIXED
-        else:
-            self._add_fields(fields, with_host)
-        self._fields = fields
+            return
+        self._add_fields(fields, with_host)
+        if shares and headers is not None:
+            shared = target.share(headers, fields)
+            if shared is not None:
+                self._share(shared)
+
+    def _share(self, shared: SharedFields) -> None:
+        self._shared = shared
+        self._fields = shared.fields
+        self._text = shared.text
 
     def _add_fields(self, fields: Fields, with_host: bool) -> None:
         """Add Host and Authorization behind the user's headers (H-065, H-068)."""
-        for lowered, field in self._target.fields.items():
+        for lowered, field in self._target.bare.fields.items():
             if lowered != "host":
                 fields.setdefault(lowered, field)
             elif self._method == "CONNECT":
@@ -118,7 +138,8 @@ class RequestMessage(OutgoingMessage):
             return  # a tunnel has a request of its own, to which this header belongs
         if "proxy-authorization" not in self._fields:
             field = ("Proxy-Authorization", proxy.authorization)
-            self._fields = {**self._fields, "proxy-authorization": field}
+            self._own_fields()
+            self._fields["proxy-authorization"] = field
             if self._lines is not None:
                 self._lines.append(field)
 
@@ -214,8 +235,9 @@ class RequestMessage(OutgoingMessage):
         super().remove_header(name)
 
     def _own_fields(self) -> None:
-        """Make the fields this request's own: until now its target's are shared."""
-        if self._fields is self._target.fields and self._stage == OPEN:
+        """Make the fields this request's own, to change them."""
+        if self._shared is not None:
+            self._shared = self._text = None
             self._fields = dict(self._fields)
 
     # The head
@@ -232,24 +254,23 @@ class RequestMessage(OutgoingMessage):
             self._stage = SENT
 
     def _compose_head(self, body_size: int | None) -> bytes:
-        target = self._target
+        shared = self._shared
         if (
-            body_size == 0
-            and self._fields is target.fields
-            and self._method == "GET"
-            and self._path is target.path
-            and self._proxy is None
-            and not self._removed
-            and self._lines is None
+            body_size != 0
+            or shared is None
+            or shared.heads is None
+            or self._method != "GET"
+            or self._path is not self._target.path
+            or self._proxy is not None
+            or self._removed
         ):
-            self._framing = _NO_BODY
-            head = target.heads.get(self.should_keep_alive)
-            if head is not None:
-                return head
+            return self._write_head(body_size)
+        self._framing = _NO_BODY
+        head = shared.heads.get(self.should_keep_alive)
+        if head is None:
             head = self._write_head(body_size)
-            target.heads[self.should_keep_alive] = head
-            return head
-        return self._write_head(body_size)
+            shared.heads[self.should_keep_alive] = head
+        return head
 
     def _write_head(self, body_size: int | None) -> bytes:
         if self._trailers and self._lines is not None and self._has_body(body_size):
@@ -275,6 +296,7 @@ class RequestMessage(OutgoingMessage):
         return body_size > 0 or self._method not in BODILESS_METHODS
 
     def _drop_field(self, lowered: str) -> None:
+        self._shared = self._text = None
         self._fields = {k: v for k, v in self._fields.items() if k != lowered}
         if self._lines is not None:
             self._lines = [line for line in self._lines if line[0].lower() != lowered]

@@ -194,6 +194,31 @@ def _host_name(url: str, name: str) -> str:
     return name
 
 
+class SharedFields:
+    """Header fields that several requests have; nobody changes them.
+
+    Attributes:
+        fields: They, by lower-case name, in order.
+        text: Their lines.
+        heads: Whole heads of a GET that has these fields and no body, by persistence;
+            None if the fields say something of the body or the connection.
+    """
+
+    __slots__ = ("fields", "heads", "text")
+
+    def __init__(self, fields: Fields, text: str) -> None:
+        self.fields = fields
+        self.text = text
+        self.heads: dict[bool, bytes] | None
+        self.heads = {} if _RULING.isdisjoint(fields) else None
+
+
+# What decides about the frame of a body or the end of the connection.
+_RULING: Final = frozenset(
+    {"connection", "content-length", "trailer", "transfer-encoding"}
+)
+
+
 class Target:
     """Where requests go, and what is the same for all that go there.
 
@@ -202,12 +227,19 @@ class Target:
         host: The name or address to connect to, without brackets.
         path: The request target.
         connect: The options that an agent connects with; they cannot be changed.
-        fields: The header fields that every request there gets, in order.
+        bare: The header fields that every request there gets.
         authority: ``host:port`` as in a Host header.
-        heads: Whole heads of a GET without other headers, by persistence.
     """
 
-    __slots__ = ("authority", "connect", "fields", "heads", "host", "path", "protocol")
+    __slots__ = (
+        "_shared",
+        "authority",
+        "bare",
+        "connect",
+        "host",
+        "path",
+        "protocol",
+    )
 
     def __init__(
         self,
@@ -216,20 +248,56 @@ class Target:
         path: str,
         connect: Mapping[str, Any],
         authority: str,
+        fields: Fields,
     ) -> None:
         self.protocol = protocol
         self.host = host
         self.path = path
         self.connect: Mapping[str, Any] = FrozenOptions(connect)
         self.authority = authority
-        self.fields: Fields = {}
-        self.heads: dict[bool, bytes] = {}
+        self.bare = SharedFields(fields, _lines(fields))
+        # By the items of the ``headers`` that they were made of.
+        self._shared: dict[tuple[tuple[str, str], ...], SharedFields] = {}
+
+    def shared(self, headers: Headers) -> SharedFields | None:
+        """Return the fields of a mapping that was given here before, if any."""
+        if type(headers) is not dict:
+            return None
+        try:
+            return self._shared.get(tuple(headers.items()))
+        except TypeError:  # a list among the values
+            return None
+
+    def share(self, headers: Headers, fields: Fields) -> SharedFields | None:
+        """Keep the fields that a mapping has come to, if it is short and all text."""
+        if type(headers) is not dict or len(headers) > _SHARED_LENGTH_MAX:
+            return None
+        if any(not type(name) is type(value) is str for name, value in fields.values()):
+            return None
+        text = _lines(fields)
+        if len(text) > _SHARED_SIZE_MAX:
+            return None
+        if len(self._shared) >= _SHARED_MAX:
+            self._shared.clear()
+        shared = SharedFields(fields, text)
+        self._shared[tuple(headers.items())] = shared
+        return shared
 
 
+def _lines(fields: Mapping[str, tuple[str, Any]]) -> str:
+    return "".join(f"{name}: {value}\r\n" for name, value in fields.values())
+
+
+# Bounded, and small: most programs send one or two kinds of headers to a place.
+_SHARED_MAX: Final = 16
+_SHARED_LENGTH_MAX: Final = 32
+_SHARED_SIZE_MAX: Final = 1024
 # Bounded: a crawler sees millions of URLs. Emptied when full, which is rare and cheap.
 _SEEN_MAX: Final = 1024
-#: By URL, and the agent's protocol and default port.
-SEEN: Final[dict[tuple[str | None, str, int], Target]] = {}
+#: By URL, the agent's protocol and default port, and what else says where.
+SEEN: Final[dict[tuple[Any, ...], Target]] = {}
+# Equal values of other types (True, 1.0) are not as good.
+_PLAIN: Final = frozenset({str, int})
 
 
 def target_of(
@@ -249,9 +317,11 @@ def target_of(
         BadPortError, InvalidArgTypeError, InvalidArgValueError, InvalidCharError,
         UnescapedCharactersError: For what is wrong with an option.
     """
-    if url is None or place:
-        return _make_target(url, place, protocol, default_port)
-    key = (url, protocol, default_port)
+    key: tuple[Any, ...] = (url, protocol, default_port)
+    if place:
+        if not _PLAIN.issuperset(map(type, place.values())):
+            return _make_target(url, place, protocol, default_port)
+        key = (*key, *place.items())
     target = SEEN.get(key)
     if target is None:
         target = _make_target(url, place, protocol, default_port)
@@ -279,9 +349,7 @@ def _make_target(
     path = check_path(given.get("path") or "/")
     authority = host_field(host, port, default_port)
     connect = {"host": host, "port": port, **_read_connect(given)}
-    target = Target(protocol, host, path, connect, authority)
-    _add_fields(target, given)
-    return target
+    return Target(protocol, host, path, connect, authority, _fields(authority, given))
 
 
 _NOWHERE: Final[dict[str, Any]] = {}
@@ -298,13 +366,14 @@ def _parse_for(url: str, protocol: str) -> dict[str, Any]:
         raise InvalidProtocolError(match[0].lower(), protocol) from None
 
 
-def _add_fields(target: Target, given: Mapping[str, Any]) -> None:
-    target.fields["host"] = ("Host", target.authority)
+def _fields(authority: str, given: Mapping[str, Any]) -> Fields:
+    fields: Fields = {"host": ("Host", authority)}
     auth = given.get("auth")
     if auth is not None:
         _check_str("auth", auth)
         token = b64encode(auth.encode()).decode("ascii")
-        target.fields["authorization"] = ("Authorization", f"Basic {token}")
+        fields["authorization"] = ("Authorization", f"Basic {token}")
+    return fields
 
 
 def _read_host(given: Mapping[str, Any]) -> str:
@@ -441,20 +510,27 @@ def split_arguments(
         raise InvalidArgTypeError("url or options", "a str or a mapping", rest[0])
     if callback is not None and not callable(callback):
         raise InvalidArgTypeError("callback", "callable", callback)
-    if keywords:
-        keywords = _known(keywords)
-    return url, keywords, callback
+    return url, known_options(keywords), callback
 
 
-def _known(options: dict[str, Any]) -> dict[str, Any]:
-    unknown = options.keys() - _NAMES
-    if unknown:
-        raise UnknownOptionError(min(unknown, key=str))
-    return {name: value for name, value in options.items() if value is not None}
+def known_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options without those that are None.
+
+    Raises:
+        UnknownOptionError: If an option's name is unknown.
+    """
+    if not _NAMES.issuperset(options):
+        raise UnknownOptionError(min(options.keys() - _NAMES, key=str))
+    for value in options.values():
+        if value is None:
+            return {name: each for name, each in options.items() if each is not None}
+    return options
 
 
 def split_place(options: dict[str, Any]) -> dict[str, Any]:
     """Take what says where out of checked options, and return it."""
+    if _PLACE_NAMES.isdisjoint(options):
+        return {}
     return {name: options.pop(name) for name in _PLACE_NAMES & options.keys()}
 
 
