@@ -381,3 +381,15 @@ async def test_a_proxy_that_is_spoken_to_by_tls(
         response = await http.get("http://origin.invalid/x", agent=agent)
         assert await response.text() == "forwarded"
     assert targets == ["http://origin.invalid/x"]
+
+
+async def test_set_timeout_covers_the_handshake() -> None:
+    """It counts from the connect on, not from the end of the handshake (H-084)."""
+    async with HostileServer(silence) as server, https.Agent() as agent:
+        request = https.get(f"https://127.0.0.1:{server.port}/", agent=agent)
+        request.on("error", lambda error: None)
+        request.set_timeout(0.02)
+        await once(request, "timeout")
+        socket: Any = request.socket
+        assert socket.secure_connecting
+        request.destroy()

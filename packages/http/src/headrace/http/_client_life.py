@@ -192,9 +192,8 @@ class RequestLife(ClientRequestEvents):
         if not isinstance(socket, Socket):
             return
         wanted = self.timeout
-        if not connection.is_connected:
-            if wanted != self._connect_idle:
-                self._on_connected(self._renew_timeout)
+        if socket.connecting and wanted != self._connect_idle:
+            self._time_idle(socket)
             wanted = self._connect_idle
         if wanted is None:
             wanted = getattr(self.agent, "timeout", None)
@@ -250,8 +249,17 @@ class RequestLife(ClientRequestEvents):
         if self._exchange not in OVER:
             self.timeout = seconds
             self._timeout_due = True
-            self._on_connected(self._renew_timeout)
+            connection = self._client_connection
+            if connection is not None:
+                self._time_idle(connection.net_socket)
         return self
+
+    def _time_idle(self, socket: Socket) -> None:
+        """Give a socket the idle time that `set_timeout` was told, once it connects."""
+        if getattr(socket, "connecting", False):
+            socket.once("connect", self._renew_timeout)
+        else:
+            self._renew_timeout()
 
     def _renew_timeout(self) -> None:
         if self._exchange not in OVER:
