@@ -231,26 +231,30 @@ class OutgoingMessage(HeaderQueue):
         if callback is not None:
             check_callback(callback)
         data = chunk if type(chunk) is bytes else to_bytes(chunk, encoding)
+        wire = self._wire
+        if self._stage != SENT or wire is None or self._corked or self._gone:
+            return self._write_otherwise(data, callback)
+        # What `_write_now` does for most chunks, without calls of its own.
+        size, framing = len(data), self._framing
+        if callback is not None or not size or self.strict_content_length:
+            return self._write_now(data, callback)
+        if framing is _CHUNKED and size <= _JOIN_MAX:
+            data = b"%x\r\n%b\r\n" % (size, data)
+        elif framing is not _LENGTH:
+            return self._write_now(data, callback)
+        self._body_written += size
+        if wire.put(data) < self._high_water_mark:
+            return True
+        self._need_drain = True
+        return False
+
+    def _write_otherwise(self, data: bytes, callback: Callback | None) -> bool:
+        """Write before the head is sent, corked, too late, or without a connection."""
         if self._gone or self._stage >= ENDED:
             return self._refuse_write(callback)
         if self._corked:
             return self._cork_chunk(data, callback)
-        wire, size = self._wire, len(data)
-        if wire is None or self._stage != SENT or callback is not None or not size:
-            return self._write_now(data, callback)
-        # What `_write_now` does for most chunks, without calls of its own.
-        framing = self._framing
-        if framing is _CHUNKED and size <= _JOIN_MAX:
-            wire.put(b"%x\r\n%b\r\n" % (size, data))
-        elif framing is _LENGTH and not self.strict_content_length:
-            wire.put(data)
-        else:
-            return self._write_now(data, callback)
-        self._body_written += size
-        if wire.unflushed < self._high_water_mark:
-            return True
-        self._need_drain = True
-        return False
+        return self._write_now(data, callback)
 
     def _write_now(self, data: bytes, callback: Callback | None) -> bool:
         head = self._compose_head(None) if self._stage < SENT else b""

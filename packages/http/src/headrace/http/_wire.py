@@ -27,7 +27,7 @@ HIGH_WATER_MARK: Final = 65536
 LARGEST_MARK: Final = 512 * 1024
 #: What may leave before other connections and tasks get a turn: a peer that is fast
 #: enough would otherwise have the loop to itself for the whole of a long body.
-_BURST_BYTES: Final = 2 * 1024 * 1024
+_BURST_BYTES: Final = 4 * 1024 * 1024
 # In place of a burst's size.
 _FULL: Final = -1  #: the system did not take all of a batch at once
 _RESTS: Final = -2  #: it is others' turn
@@ -82,12 +82,17 @@ class Wire:
         # About how much of a long body the system has taken in a row, or why not.
         self._burst = 0
 
-    def put(self, data: bytes) -> None:
-        """Queue bytes; they leave before this turn of the loop is over."""
+    def put(self, data: bytes) -> int:
+        """Queue bytes; they leave before this turn of the loop is over.
+
+        Returns:
+            How many are unflushed now.
+        """
         self._queue.append(data)
-        self.unflushed += len(data)
+        waiting = self.unflushed = self.unflushed + len(data)
         if not self._flush_due:
             self._schedule_flush()
+        return waiting
 
     def after_flush(self, callback: FlushCallback) -> None:
         """Call `callback(None)` when all bytes put so far are with the system.
