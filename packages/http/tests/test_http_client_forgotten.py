@@ -12,6 +12,7 @@ from headrace import http
 from headrace.events.loop import checkpoint
 from headrace.http import PeerGoneError
 from headrace.http.testing import HostileServer, Peer, Script, ok, stays
+from headrace.http_parser import HTTPParserError
 
 # Arrives in one piece, or so that reading stops in the middle of it.
 SMALL, LARGE = b"small", b"x" * 500_000
@@ -238,6 +239,132 @@ async def test_a_response_can_be_forgotten_half_read() -> None:
         await arrived(response, LARGE)
         del response
         await freed(agent)
+
+
+def begun() -> tuple[Script, list[bytes]]:
+    """Return a script that sends the begin of a body, and what it is given later."""
+    later: list[bytes] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.read_head()
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while True:
+            if later:
+                await peer.send(later.pop(0))
+            await checkpoint()
+
+    return script, later
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 3])
+async def test_a_response_is_forgotten_before_its_end(pieces: int) -> None:
+    """It may never come: a stream of events, a server that hangs (pitfall 12)."""
+    script, later = begun()
+    async with HostileServer(script) as server, http.Agent(keep_alive=True) as agent:
+        response = await http.get(server.url(), agent=agent)
+        for length in range(1, pieces + 1):
+            later.append(b"x")
+            while response.readable_length < length:
+                await checkpoint()
+        assert agent.total_socket_count == 1
+        del response
+        await freed(agent)
+
+
+async def test_a_response_is_read_on_after_some_has_come_unread() -> None:
+    """Whether it was awaited long before, or its request is gone (H-072)."""
+    script, later = begun()
+    async with HostileServer(script) as server, http.Agent(keep_alive=True) as agent:
+        response = await http.get(server.url(), agent=agent)
+        for length in (200, 400):
+            later.append(b"x" * 200)
+            while response.readable_length < length:
+                await checkpoint()
+        later.append(b"x" * 600)
+        assert await response.body() == b"x" * 1000
+        assert list(map(len, agent.free_sockets.values())) == [1]
+
+
+async def test_what_comes_behind_an_unread_response_is_judged() -> None:
+    """Also when only its user holds it (H-130, H-073)."""
+
+    async def script(peer: Peer) -> None:
+        await peer.read_head()
+        await peer.send(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n"
+        )
+        await peer.read_head()
+        await peer.send(b"no size\r\n")
+        await peer.read_all()
+
+    async with HostileServer(script) as server, http.Agent(keep_alive=True) as agent:
+        response = await http.get(server.url(), agent=agent)
+        while not response.readable_length:
+            await checkpoint()
+        assert response.socket is not None
+        response.socket.write(b"go on\r\n\r\n")
+        await freed(agent)
+        with pytest.raises(HTTPParserError) as caught:
+            await response.body()
+        assert caught.value.code == "HPE_INVALID_CHUNK_SIZE"
+
+
+@pytest.mark.parametrize(
+    "event", ["socket", "information", "continue", "finish", "error"]
+)
+@BODIES
+async def test_a_listener_of_what_is_past_keeps_no_response(
+    body: bytes, event: str
+) -> None:
+    """It has nothing more to hear (pitfall 12)."""
+    async with (
+        HostileServer(stays(ok(body))) as server,
+        http.Agent(keep_alive=True) as agent,
+    ):
+        request = http.get(server.url(), agent=agent)
+        request.custom.on(event, lambda *arguments: None)
+        response = await request
+        await arrived(response, body)
+        del request, response
+        await freed(agent)
+
+
+@BODIES
+async def test_a_time_to_connect_keeps_no_response(body: bytes) -> None:
+    """It is over before there is one (X-054, pitfall 12)."""
+    async with (
+        HostileServer(stays(ok(body))) as server,
+        http.Agent(keep_alive=True) as agent,
+    ):
+        response = await http.get(server.url(), agent=agent, connect_timeout=60)
+        await arrived(response, body)
+        del response
+        await freed(agent)
+
+
+@pytest.mark.parametrize("keeps_request", [True, False])
+@BODIES
+async def test_an_unread_response_hears_of_idleness(
+    body: bytes, keeps_request: bool
+) -> None:
+    """Its timeout is told, with or without its request (H-084, H-111)."""
+    async with (
+        HostileServer(stays(ok(body))) as server,
+        http.Agent(keep_alive=True) as agent,
+    ):
+        request = http.get(server.url(), agent=agent)
+        response = await request
+        await arrived(response, body)
+        told: list[str] = []
+        if keeps_request:
+            request.on("timeout", lambda: told.append("request"))
+        else:
+            del request
+        response.set_timeout(0.01, lambda socket: told.append("response"))
+        while "response" not in told:
+            await checkpoint()
+        assert told == (["request", "response"] if keeps_request else ["response"])
+        response.destroy()
 
 
 PROGRAM = """

@@ -295,3 +295,28 @@ async def test_what_cannot_cancel_is_refused() -> None:
         with pytest.raises(TypeError) as caught:
             http.get("http://127.0.0.1:9/", cancel=cancel)
         assert vars(type(caught.value))["code"] == "ERR_INVALID_ARG_TYPE"
+
+
+async def test_the_time_to_connect_begins_anew_for_a_fresh_connection() -> None:
+    """A repeated request does not wait for ever for its new socket (X-054, X-056)."""
+
+    async def stale(peer: Peer) -> None:
+        await peer.read_head()
+        await peer.send(ok())
+        await peer.read_head()
+
+    class Stuck(http.Agent):
+        made = 0
+
+        def create_connection(self, options: Any, callback: Any) -> Any:
+            self.made += 1
+            if self.made > 1:
+                return None
+            return super().create_connection(options, callback)
+
+    async with HostileServer(stale) as server, Stuck(keep_alive=True) as agent:
+        assert await (await http.get(server.url(), agent=agent)).body() == b"ok"
+        with pytest.raises(TimeoutError) as caught:
+            await http.get(server.url(), agent=agent, connect_timeout=0.02)
+        assert agent.made == 2
+        assert caught.value.errno == errno.ETIMEDOUT

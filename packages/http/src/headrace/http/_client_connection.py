@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 from weakref import ref
 
 from headrace.http._client_exchange import Exchange
@@ -22,7 +22,6 @@ from headrace.http._client_response import KEPT, ClientResponse
 from headrace.http._client_wire import ClientWire
 from headrace.http._errors import (
     BodyDiscardedError,
-    PeerGoneError,
     TooManyInterimError,
 )
 from headrace.http._header_queue import SENT
@@ -49,6 +48,14 @@ MAX_INTERIM_RESPONSES: Final = 256
 
 _READING: Final = Exchange.READING
 _FIXED: Final = State.FIXED
+
+# Events of a request that come before it is sent and has its response, or not at all.
+_PAST: Final = frozenset(
+    (
+        *("connect", "continue", "drain", "error"),
+        *("finish", "information", "socket", "upgrade"),
+    )
+)
 
 _UNREAD: Final = (
     "a response was dropped unread, and its connection closed: read the body, or "
@@ -81,7 +88,7 @@ class ClientConnection(ClientWire):
         """Take bytes from the socket and deliver the answer in them."""
         request = self.request
         if request is None or self._received:
-            self._surplus()
+            self._unread_received(data)
             return
         if not self.heard:
             if self.exchanges > 1 and request._stage < SENT:
@@ -111,6 +118,17 @@ class ClientConnection(ClientWire):
             self._parsing = False
             if self._flush_due == PARSER:
                 self._flush()
+
+    def _unread_received(self, data: memoryview | bytes) -> None:
+        """Take more of an answer that only its user holds, or part with the rest."""
+        request = None if self._received else self._take_up()
+        if request is None:
+            self._surplus()
+            return
+        self.parser.receive(data)
+        self._parse()
+        if self.request is request and not self._received:
+            self._let_go_unread(request)
 
     def _surplus(self) -> None:
         """Cut the connection: bytes came that answer nothing (H-073)."""
@@ -235,7 +253,7 @@ class ClientConnection(ClientWire):
                 body.append(event)
                 event = next_event()
         except HTTPParserError:
-            event = NEED_DATA  # the parser says it again when its turn has come
+            event = None  # the parser says it again when its turn has come
         if type(event) is EndOfMessage:
             response._whole = KEPT
             response._whole_body = body[0] if len(body) == 1 else b"".join(body)
@@ -250,6 +268,8 @@ class ClientConnection(ClientWire):
         finally:
             for data in body:
                 self._on_body(data)
+            if event is NEED_DATA and self.request is request:
+                self._let_go_unread(request)
 
     def _on_body(self, data: bytes) -> None:
         response = self._response
@@ -280,7 +300,7 @@ class ClientConnection(ClientWire):
                     self._complete_unclaimed(request, response)
                 elif is_only_held(request, response):
                     if response._whole_body or response._readable_state is not None:
-                        self._let_go(request)
+                        self._let_go(request, response)
                     else:  # a HEAD, a 204: there is nothing to read, so nobody will
                         response._source = None
                         request._answer_read()
@@ -290,7 +310,7 @@ class ClientConnection(ClientWire):
 
     # An answer that only its user holds
 
-    def _let_go(self, request: RequestLife) -> None:
+    def _let_go(self, request: RequestLife, response: ClientResponse) -> None:
         """Leave an awaited answer that waits for its reader to whoever has it.
 
         From here on nothing of ours keeps the request or the response: if their user
@@ -299,19 +319,30 @@ class ClientConnection(ClientWire):
         """
         self.request = self._response = None
         self.keep = self.keep and request._length_kept
-        self._unread = ref(request)
+        self._unread = ref(request), ref(response)
 
-    def _take_up(self, response: ClientResponse, unread: ref[RequestLife]) -> None:
-        """Go on with a response that was let go: somebody reads it."""
-        self._unread = None
-        if self.lost:
-            response._source = None
-            response._abort(PeerGoneError("aborted"))
-            return
+    def _let_go_unread(self, request: RequestLife) -> None:
+        """Do so within a body, more of which comes when the server likes."""
+        response = self._response
+        if response is not None and is_only_held(request, response):
+            self._let_go(request, response)
+
+    def _take_up(self) -> RequestLife | None:
+        """Go on with a response that was let go; return its request.
+
+        None if there is no such response, or nobody has it any more.
+        """
+        unread, self._unread = self._unread, None
+        response = None if unread is None else unread[1]()
+        if unread is None or response is None:
+            return None
         from headrace.http._client_life import RequestLife  # it imports this module
 
-        self.request = unread() or RequestLife.stand_in(self, response)
-        self._response = response
+        request = unread[0]()
+        if request is None:
+            request = RequestLife.stand_in(self, response)
+        self.request, self._response = request, response
+        return request
 
     def forgotten(self) -> None:
         """Close the socket of a response that nobody has any more, unread.
@@ -335,7 +366,7 @@ class ClientConnection(ClientWire):
             self._hold = True
             self.socket.pause_receiving()
             if is_only_held(request, response):
-                self._let_go(request)
+                self._let_go(request, response)
 
     def _complete_unclaimed(
         self, request: RequestLife, response: ClientResponse
@@ -351,9 +382,8 @@ class ClientConnection(ClientWire):
 
     def body_wanted(self, message: IncomingMessage) -> None:
         """Go on delivering a body that was held back."""
-        unread = self._unread
-        if unread is not None:
-            self._take_up(cast("ClientResponse", message), unread)
+        if self._unread is not None and (self._hold or not message.readable_length):
+            self._take_up()  # else it is the buffer that wants more, not a reader
         if self._hold:
             self._hold = False
             self.socket.resume_receiving()
@@ -376,7 +406,7 @@ class ClientConnection(ClientWire):
         unread, request = self._unread, self.request
         if unread is not None:
             self._unread = None
-            request = unread()
+            request = unread[0]()
             if request is not None:
                 request._answer_read()
                 return
@@ -392,7 +422,7 @@ class ClientConnection(ClientWire):
         """Give up the exchange: its response is not read to the end (H-117)."""
         request = self.request
         if self._unread is not None:
-            request = self._unread()
+            request = self._unread[0]()
         self.request = self._response = self._unread = None
         if request is not None:
             request._answer_dropped()
@@ -401,10 +431,15 @@ class ClientConnection(ClientWire):
     def eof_received(self) -> None:
         """Take note that the server sends no more."""
         self._peer_ended = True
-        if self.request is None or self._is_cut():
+        request = self.request
+        if request is None and not self._received:
+            request = self._take_up()
+        if request is None or self._is_cut():
             self.socket.destroy()
         elif not self._hold:
             self._after_eof()
+        else:  # it has to be read first
+            self._let_go_unread(request)
 
     def _is_cut(self) -> bool:
         """Tell whether a body that ends with the connection lost TLS's own end.
@@ -442,10 +477,8 @@ class ClientConnection(ClientWire):
             return
         request, self.request = self.request, None
         if self._unread is not None:
-            request = self._unread()
-            if request is not None:
-                self._unread = None
-                self._response = request.response
+            request = self._take_up()
+            self.request = None
         self._forget_response()
         self.lose(error)
         spares = self._spares
@@ -490,6 +523,12 @@ class ClientConnection(ClientWire):
         """Tell the request that its socket was idle."""
         if self.request is not None:
             self.request._socket_idle(self.net_socket)
+        elif self._unread is not None:
+            request, response = self._unread[0](), self._unread[1]()
+            if request is not None:
+                request._socket_idle(self.net_socket)
+            elif response is not None:
+                response.emit("timeout", self.net_socket)
 
 
 def is_untouched(response: ClientResponse) -> bool:
@@ -500,14 +539,14 @@ def is_untouched(response: ClientResponse) -> bool:
 def is_only_held(request: RequestLife, response: ClientResponse) -> bool:
     """Tell whether an answer is there for its user alone: nobody is to be called.
 
-    That is so after ``await``, while nobody reads and nobody listens to anything.
+    That is so after ``await``, while nobody reads and nobody listens to what may come.
     """
     return (
         request._awaited
         and request._exchange is _READING
-        and request._limits is None
+        and (request._limits is None or request._limits.are_over())
         and not response._listeners
-        and not request._listeners
+        and (not request._listeners or _PAST.issuperset(request._listeners))
         and (response._readable_state is None or is_untouched(response))
     )
 

@@ -523,6 +523,8 @@ class RequestLife(ClientRequestEvents):
         self._exchange = MOVES[self._exchange, Move.RETRY]
         self._client_connection = None
         self._rewind()
+        if self._limits is not None:
+            self._limits.connect_again()
         self._ask_for_socket()
 
     def destroy(self, error: BaseException | None = None) -> Self:

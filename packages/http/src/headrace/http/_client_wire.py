@@ -86,8 +86,8 @@ class ClientWire(Wire):
         # Of the exchange.
         self.request: RequestLife | None = None
         self._response: ClientResponse | None = None
-        #: The request of an answer that only its user holds; see `_let_go`.
-        self._unread: ref[RequestLife] | None = None
+        #: An answer that only its user holds, behind its request; see `_let_go`.
+        self._unread: tuple[ref[RequestLife], ref[ClientResponse]] | None = None
         #: Whether a byte of the answer has come.
         self.heard = False
         #: Whether both sides want the socket to be used again.

@@ -33,15 +33,24 @@ class RequestLimits:
     Source: X-052, X-054.
     """
 
-    __slots__ = ("_connect", "_look", "_loop", "_request", "_task", "_total")
+    __slots__ = (
+        "_connect",
+        "_connect_seconds",
+        "_look",
+        "_loop",
+        "_request",
+        "_task",
+        "_total",
+    )
 
     def __init__(
         self, request: RequestLife, loop: Loop, settings: Mapping[str, Any]
     ) -> None:
         self._request = request
         self._loop = loop
-        self._connect = self._arm(loop, settings, "connect_timeout")
-        self._total = self._arm(loop, settings, "total_timeout")
+        self._connect_seconds = settings.get("connect_timeout")
+        self._connect = self._arm("connect_timeout", self._connect_seconds)
+        self._total = self._arm("total_timeout", settings.get("total_timeout"))
         self._task: Task | None = None
         self._look: Timer | None = None
         cancel = settings.get("cancel")
@@ -53,11 +62,10 @@ class RequestLimits:
         else:
             self._task = loop.spawn(self._obey(cancel), owner=request._owner)
 
-    def _arm(self, loop: Loop, settings: Mapping[str, Any], name: str) -> Timer | None:
-        seconds = settings.get(name)
+    def _arm(self, name: str, seconds: float | None) -> Timer | None:
         if not seconds:
             return None
-        timer = loop.call_later(seconds, self._expire, name, seconds)
+        timer = self._loop.call_later(seconds, self._expire, name, seconds)
         return timer.unref()  # the request's socket counts for `run`, not its limits
 
     def _expire(self, name: str, seconds: float) -> None:
@@ -85,6 +93,20 @@ class RequestLimits:
         """Take note that the request has a connected socket."""
         if self._connect is not None:
             self._connect.cancel()
+
+    def connect_again(self) -> None:
+        """Take note that the request needs another socket, and has as long for it."""
+        self._connect = self._arm("connect_timeout", self._connect_seconds)
+
+    def are_over(self) -> bool:
+        """Tell whether none of them matters to a request that has its response.
+
+        Then the request is rid of them.
+        """
+        if self._total is not None or self._task is not None or self._look is not None:
+            return False
+        self._request._limits = None
+        return True
 
     def end(self) -> None:
         """Take note that the request is over."""
