@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from headrace.events import channel
+from headrace.events import channel, specialized
 from headrace.http._client_connection import ClientConnection
 from headrace.http._client_events import ClientRequestEvents
 from headrace.http._client_exchange import MOVES, UNANSWERED, Exchange, Move
@@ -92,8 +92,11 @@ class RequestLife(ClientRequestEvents):
     _connect_idle: float | None = None
     _timeout_due: bool = True  # the next idle time is to be told
 
+    # `super()` costs a look-up at every call.
+    _init_request = specialized(ClientRequestEvents.__init__)
+
     def __init__(self) -> None:
-        super().__init__()
+        self._init_request()
         self.response: ClientResponse | None = None
         self.reused_socket = False
         self.timeout: float | None = None

@@ -11,7 +11,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from headrace.agent import Agent as PoolAgent
-from headrace.events import channel
+from headrace.events import channel, specialized
 from headrace.events.loop import current
 from headrace.http._client_life import HANG_UP, OVER, RequestLife
 from headrace.http._client_parsers import ParserSettings
@@ -80,6 +80,8 @@ class ClientRequest(RequestLife):
 
     __slots__ = ()
 
+    _init_life = specialized(RequestLife.__init__)  # as the bases do
+
     def __init__(
         self,
         url: Any = None,
@@ -105,7 +107,7 @@ class ClientRequest(RequestLife):
                 given = known_options(given)
         if given:
             create_connection = given.pop("create_connection", None)
-        super().__init__()
+        self._init_life()
         if create_connection is not None or not isinstance(agent, PoolAgent):
             agent = self._choose_agent(agent, create_connection)
         self.agent = agent

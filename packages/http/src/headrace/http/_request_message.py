@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from headrace.events import channel
+from headrace.events import channel, specialized
 from headrace.http._errors import BodyNotAllowedError, HeadersSentError
 from headrace.http._framing import BODILESS_METHODS, Framing
 from headrace.http._header_queue import ENDED, FINISHED, FIXED, SENT
@@ -66,8 +66,11 @@ class RequestMessage(OutgoingMessage):
         "should_keep_alive",
     )
 
+    # `super()` costs a look-up at every call.
+    _init_outgoing = specialized(OutgoingMessage.__init__)
+
     def __init__(self) -> None:
-        super().__init__()
+        self._init_outgoing()
         #: The whole body where `end` was the first to send any of it: it can be
         #: repeated.
         self._whole: bytes | None = None
