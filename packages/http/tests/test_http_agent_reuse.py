@@ -253,6 +253,43 @@ async def test_what_is_not_run_again(
         assert server.connections == 1
 
 
+@pytest.mark.parametrize("when", ["socket", "finish", "later"])
+@pytest.mark.parametrize("whose", ["socket", "agent"])
+async def test_what_we_destroy_ourselves_is_not_run_again(
+    when: str, whose: str
+) -> None:
+    """The server has not left: the request gets ECONNRESET (X-056, H-103)."""
+
+    async def script(peer: Peer) -> None:
+        await peer.read_head()
+        await peer.send(ok())
+        await peer.read_all()
+
+    async with (
+        HostileServer(script, stays(ok(b"second"))) as server,
+        http.Agent(keep_alive=True) as agent,
+    ):
+        await fetch(server.url(), agent)
+        await settled(1)
+        request = http.request(server.url(), agent=agent)
+
+        def destroy(*_: object) -> None:
+            assert request.reused_socket
+            assert request.socket is not None
+            request.socket.destroy() if whose == "socket" else agent.destroy()
+
+        if when == "later":
+            request.end()
+            await once(request, "finish")
+            await settled(2)
+            destroy()
+        else:
+            request.custom.on(when, destroy)
+        with pytest.raises(ConnectionResetError, match="socket hang up"):
+            await request.end()
+        assert server.connections == 1
+
+
 @pytest.mark.parametrize("script", [close_before_answer, reset_before_answer])
 async def test_a_fresh_connection_is_not_tried_again(script: Script) -> None:
     """Only a pooled socket can be stale (X-056)."""

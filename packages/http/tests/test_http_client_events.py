@@ -466,6 +466,32 @@ async def test_a_server_that_leaves_ends_a_request_it_has_answered() -> None:
             assert journal == ["socket", "response", "res end", "close", "res close"]
 
 
+@pytest.mark.parametrize("event", ["response", "data"])
+async def test_who_destroys_an_answer_gives_the_rest_of_the_request_up(
+    event: str,
+) -> None:
+    """Also if it has arrived whole: the place in the pool is free again (H-102)."""
+    answers = stays(ok(b"whole"))
+    async with HostileServer(answers, answers) as server:
+        agent = http.Agent(keep_alive=True, max_sockets=1)
+        request = http.request(server.url(), method="POST", agent=agent)
+        journal = Journal(request, consume=False)
+
+        def watch(response: http.IncomingMessage) -> None:
+            if event == "data":
+                response.on("data", lambda chunk: response.destroy())
+            else:
+                response.destroy()
+
+        request.on("response", watch)
+        request.write(b"part")
+        while "res close" not in journal or not journal.closed:
+            await checkpoint()
+        assert "res end" not in journal
+        assert await (await http.get(server.url(), agent=agent)).body() == b"whole"
+        agent.destroy()
+
+
 async def answers_and_leaves(peer: Peer) -> None:
     """Answer as if the connection were kept, and end it all the same."""
     await peer.read_head()

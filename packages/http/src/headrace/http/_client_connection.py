@@ -92,6 +92,7 @@ class ClientConnection(ClientWire):
             return
         if not self.heard:
             if self.exchanges > 1 and request._stage < SENT:
+                self._peer_ended = True
                 self.socket.destroy()  # they belong to no request
                 return
             self.heard = True
@@ -415,6 +416,8 @@ class ClientConnection(ClientWire):
             self.give_back()
         elif request is not None and message is self._response:
             request._answer_read()
+            if not message.readable_ended:
+                request._refused(self)  # who destroys the answer gives the rest up
 
     def message_destroyed(
         self, message: IncomingMessage, error: BaseException | None
@@ -464,6 +467,11 @@ class ClientConnection(ClientWire):
             self.socket.destroy()
         else:
             request._refused(self)
+
+    def was_stale(self, error: Exception | None) -> bool:
+        """Tell whether the server has left without a word, by an end or a reset."""
+        by_peer = self._peer_ended or isinstance(error, ConnectionError)
+        return by_peer and not self.heard
 
     def is_closing(self) -> bool:
         """Tell whether the server has ended the connection, or is about to."""

@@ -386,7 +386,7 @@ class RequestLife(ClientRequestEvents):
         state = self._exchange
         if state is _ASKING:  # mostly: the answer comes later
             self._exchange = _ASKED
-        elif state not in OVER:
+        elif state not in OVER and state is not _WAITING:
             state = self._exchange = MOVES[state, _SENT]
             if state is _DONE:
                 self._complete()
@@ -479,7 +479,7 @@ class RequestLife(ClientRequestEvents):
     ) -> None:
         """Take note that the socket closed in the middle of the exchange (H-071)."""
         if self._exchange in UNANSWERED:
-            if self._may_retry(connection):
+            if connection.was_stale(error) and self._may_retry():
                 self._retry()
             else:
                 self._failed(error or PeerGoneError(HANG_UP))
@@ -511,12 +511,11 @@ class RequestLife(ClientRequestEvents):
         if self._exchange not in OVER:
             self._over(None)
 
-    def _may_retry(self, connection: ClientConnection) -> bool:
+    def _may_retry(self) -> bool:
         return (
             self.retry_stale
             and self.reused_socket
             and not self.fresh
-            and not connection.heard
             and self._is_repeatable()
         )
 
