@@ -338,3 +338,16 @@ async def test_awaiting_a_truncated_response_again() -> None:
             with pytest.raises(ConnectionResetError):
                 await response.body()
         assert await request is response
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+async def test_a_body_with_an_encoding_is_collected_as_text(size: int) -> None:
+    """The encoding that was set counts, not the charset; bytes are UTF-8 (H-159)."""
+    sent = "\u00fc" * size
+    latin = ok(sent.encode("latin-1"), "Content-Type: text/plain; charset=utf-8")
+    async with HostileServer(stays(latin)) as server, http.Agent() as agent:
+        for _ in range(2):
+            response = await http.get(server.url(), agent=agent)
+            response.set_encoding("latin-1")
+            assert await response.text() == sent
+            assert await response.body() == sent.encode()

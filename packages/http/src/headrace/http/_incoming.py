@@ -380,7 +380,8 @@ class IncomingMessage(IncomingEvents):
     async def body(self, limit: int | Unlimited | None = DEFAULT_LIMIT) -> bytes:
         """Collect the whole body; a later call gives the same once more.
 
-        What was read in another way before is not in it.
+        What was read in another way before is not in it. After `set_encoding` the text
+        comes as UTF-8.
 
         Args:
             limit: Bytes allowed; by default 1 MiB on a server's request and 64 MiB on a
@@ -402,6 +403,8 @@ class IncomingMessage(IncomingEvents):
         parts: list[bytes] = []
         size = 0
         async for chunk in self.iterator(destroy_on_return=False):
+            if type(chunk) is str:
+                chunk = chunk.encode()
             size += len(chunk)
             if limit is not None and size > limit:
                 raise BodyTooLargeError(limit, self)
@@ -412,6 +415,8 @@ class IncomingMessage(IncomingEvents):
     async def text(self, limit: int | Unlimited | None = DEFAULT_LIMIT) -> str:
         """Collect the body as text, by its charset parameter, else as UTF-8.
 
+        An encoding that `set_encoding` was given counts instead.
+
         Raises:
             LookupError: If Python knows no codec of that name.
             UnicodeDecodeError: If the bytes are not text in that charset.
@@ -419,7 +424,8 @@ class IncomingMessage(IncomingEvents):
         Else as `body`.
         """
         data = await self.body(limit)
-        return data.decode(self._charset())
+        decoded = self.readable_encoding is not None
+        return data.decode("utf-8" if decoded else self._charset())
 
     async def json(self, limit: int | Unlimited | None = DEFAULT_LIMIT) -> Any:
         """Collect the body and parse it as JSON.
