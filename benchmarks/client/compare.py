@@ -68,6 +68,13 @@ CASES = {
     "down": Case("down", 1, 1024 * MB, MB, "MB"),
     "up": Case("up", 1, 1024 * MB, MB, "MB"),
 }
+#: Where the server runs, and where the clients do.
+CORES: dict[str, tuple[list[str], list[str]]] = {
+    "any": ([], []),
+    "one": (["taskset", "-c", "0"], ["taskset", "-c", "0"]),
+    "two": (["taskset", "-c", "0"], ["taskset", "-c", "1"]),
+}
+CORES_HELP = "both ends share a core, or have one each; by default the system decides"
 #: Requests, or MB, that are counted: the difference of both.
 FEW = {"hello": 320, "connect": 160, "down": 32, "up": 32}
 MANY = {"hello": 2240, "connect": 1120, "down": 160, "up": 160}
@@ -79,10 +86,11 @@ _SERIAL = {"urllib3"}
 class Client:
     """A client in a process of its own."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, prefix: list[str]) -> None:
         self.name = name
+        command = [*prefix, *CLIENTS[name]]
         self.process = subprocess.Popen(
-            CLIENTS[name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
     def run(self, case: Case, port: int) -> dict[str, float]:
@@ -100,9 +108,11 @@ class Client:
         self.process.communicate("", timeout=20)
 
 
-def compare(case: Case, names: list[str], port: int, rounds: int) -> str:
+def compare(
+    case: Case, names: list[str], port: int, rounds: int, prefix: list[str]
+) -> str:
     """Return a row of the table: cost, ratio to the first client, peak memory."""
-    clients = [Client(name) for name in names if takes(name, case)]
+    clients = [Client(name, prefix) for name in names if takes(name, case)]
     costs: dict[str, list[float]] = {client.name: [] for client in clients}
     peaks: dict[str, float] = {}
     for number in range(rounds + 1):
@@ -204,13 +214,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--case", action="append", choices=list(CASES))
     parser.add_argument("--client", action="append", choices=list(CLIENTS))
+    parser.add_argument("--cores", choices=list(CORES), default="any", help=CORES_HELP)
     parser.add_argument("--count", choices=["instructions", "system-calls"])
     arguments = parser.parse_args()
     names = ["node", *(n for n in arguments.client or CLIENTS if n != "node")]
     if shutil.which("node") is None:
         sys.exit("node is not installed: there is nothing to compare with")
+    of_server, of_clients = CORES[arguments.cores]
     server = subprocess.Popen(
-        [PYTHON, str(PEERS / "server.py")], stdout=subprocess.PIPE, text=True
+        [*of_server, PYTHON, str(PEERS / "server.py")],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert server.stdout is not None
     port = int(server.stdout.readline())
@@ -223,7 +237,7 @@ def main() -> None:
         print("|---|" + "---|" * len(names))
         for name in cases:
             case = CASES[name]
-            row = compare(case, names, port, arguments.rounds)
+            row = compare(case, names, port, arguments.rounds, of_clients)
             print(f"| {name}, us per {case.unit_name} | {row} |", flush=True)
     finally:
         server.terminate()

@@ -38,10 +38,11 @@ TICKS = os.sysconf("SC_CLK_TCK")
 class Running:
     """A server in a process of its own."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, core: int | None = None) -> None:
         self.name = name
+        prefix = [] if core is None else ["taskset", "-c", str(core)]
         self.process = subprocess.Popen(
-            SERVERS[name], stdout=subprocess.PIPE, text=True
+            [*prefix, *SERVERS[name]], stdout=subprocess.PIPE, text=True
         )
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())
@@ -102,11 +103,20 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=1)  # wrk takes whole ones
     parser.add_argument("--case", action="append", choices=list(CASES))
     parser.add_argument("--server", action="append", choices=list(SERVERS))
+    parser.add_argument(
+        "--cores",
+        choices=["any", "one", "two"],
+        default="any",
+        help="both ends share a core, or have one each; else the system decides",
+    )
     arguments = parser.parse_args()
     names = ["node", *(n for n in arguments.server or SERVERS if n != "node")]
     if shutil.which("node") is None:
         sys.exit("node is not installed: there is nothing to compare with")
-    servers = [Running(name) for name in names]
+    core = None if arguments.cores == "any" else 0
+    if core is not None:  # of this process, which makes the load
+        os.sched_setaffinity(0, {0 if arguments.cores == "one" else 1})
+    servers = [Running(name, core) for name in names]
     print(versions(), end="\n\n")
     print("| case | " + " | ".join(names) + " |")
     print("|---|" + "---|" * len(names))
