@@ -10,7 +10,6 @@ from headrace.streams._end_of_stream import watch
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from headrace.events.loop import Waiter
     from headrace.streams._readable import Readable
 
 __all__ = ["ReadableIterator", "Reader"]
@@ -56,9 +55,9 @@ class Reader:
         "_done",
         "_error",
         "_gives_up",
+        "_parked",
         "_stop",
         "_stream",
-        "_waiter",
     )
 
     def __init__(
@@ -67,7 +66,7 @@ class Reader:
         self._stream = stream
         self._destroys = destroys
         self._gives_up = gives_up
-        self._waiter: Waiter[None] | None = None
+        self._parked: list[Any] = []  # who sleeps in `next`
         self._done = False
         self._error: BaseException | None = None
         self._stop: Callable[[], None] | None = None
@@ -87,9 +86,7 @@ class Reader:
             self.start()
         try:
             while (chunk := self._read(most)) is None and not self._done:
-                if self._waiter is None:
-                    self._waiter = self._stream.loop().waiter()
-                await self._waiter.wait()
+                await self._stream.loop().park(self._parked)
         except BaseException:
             if self._gives_up:
                 self.close()
@@ -125,9 +122,8 @@ class Reader:
         self._stop = watch(self._stream, self._on_done, writable=False)
 
     def _wake(self) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None:
-            waiter.set()
+        if self._parked:
+            self._stream.loop().wake(self._parked)
 
     def _on_done(self, error: BaseException | None) -> None:
         self._done = True
