@@ -383,6 +383,14 @@ async def test_a_proxy_that_is_spoken_to_by_tls(
     assert targets == ["http://origin.invalid/x"]
 
 
+@pytest.mark.parametrize("url", ["http://:80/", "https://:443/", "https:///x"])
+async def test_a_url_without_a_host_is_none(url: str) -> None:
+    """ERR_INVALID_URL, whichever of the two schemes it has (H-058)."""
+    with pytest.raises(TypeError) as caught:
+        https.request(url)
+    assert getattr(caught.value, "code", None) == "ERR_INVALID_URL"
+
+
 async def test_set_timeout_covers_the_handshake() -> None:
     """It counts from the connect on, not from the end of the handshake (H-084)."""
     async with HostileServer(silence) as server, https.Agent() as agent:

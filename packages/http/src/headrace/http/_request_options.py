@@ -134,8 +134,8 @@ _URL: Final = re.compile(
     r"(?P<path>/[^?#]*)?(?P<query>\?[^#]*)?(?:#.*)?",
     re.DOTALL,
 )
-# The scheme of any URL, with its colon; not a host with a port.
-_OTHER_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:(?!\d)")
+# The scheme of any other URL, with its colon; not a host with a port.
+_OTHER_URL: Final = re.compile(r"(?!(?i:https?:))[A-Za-z][A-Za-z0-9+.\-]*:(?!\d)")
 # unreserved, sub-delims and percent-encoded octets (RFC 3986 section 3.2.2), and "_".
 _REG_NAME: Final = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+")
 # What may stand in a request target (H-064).
