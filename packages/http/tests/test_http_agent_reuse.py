@@ -546,3 +546,40 @@ async def test_an_unread_response_holds_its_socket() -> None:
         assert list(agent.requests.values()) == [[waiting]]
         assert len(await response.body()) == 200_000
         assert await (await waiting).body() == b"second"
+
+
+@pytest.mark.parametrize(
+    ("interim", "kept"), [(b"", 0), (b"HTTP/1.1 100 Continue\r\n\r\n", 1)]
+)
+async def test_a_body_that_nobody_asked_for_ends_the_connection(
+    interim: bytes, kept: int
+) -> None:
+    """A final answer instead of the 100: who knows what the body is? (pitfall 19)."""
+    async with (
+        HostileServer(stays(interim + ok(b"no"))) as server,
+        http.Agent(keep_alive=True) as agent,
+    ):
+        request = http.request(
+            server.url(), method="POST", agent=agent, headers={"Expect": "100-continue"}
+        )
+        response = await request
+        request.end(b"body")
+        assert await response.body() == b"no"
+        while not request.closed:
+            await checkpoint()
+        assert agent.total_socket_count == kept
+
+
+async def test_an_answer_instead_of_a_100_ends_a_request_that_waits() -> None:
+    """Its body will not be sent, and it need not be ended (pitfall 19)."""
+    async with (
+        HostileServer(stays(ok(b"no"))) as server,
+        http.Agent(keep_alive=True) as agent,
+    ):
+        request = http.request(
+            server.url(), method="POST", agent=agent, headers={"Expect": "100-continue"}
+        )
+        assert await (await request).body() == b"no"
+        while agent.total_socket_count:
+            await checkpoint()
+        assert request.destroyed

@@ -214,6 +214,8 @@ class ClientConnection(ClientWire):
 
     def _on_interim(self, request: RequestLife, head: ResponseHead) -> None:
         self._interims += 1
+        if head.status_code == 100:
+            self.continued = True
         if self._interims > MAX_INTERIM_RESPONSES:
             self._break_off(TooManyInterimError(MAX_INTERIM_RESPONSES))
         else:

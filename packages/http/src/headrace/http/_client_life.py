@@ -315,7 +315,12 @@ class RequestLife(ClientRequestEvents):
     def _answered(self, response: ClientResponse) -> None:
         """Give the final response to whoever waits for it (H-072)."""
         state = self._exchange  # mostly the request was sent long ago
-        self._exchange = _READING if state is _ASKED else MOVES[state, _HEAD]
+        if state is _ASKED:
+            self._exchange = _READING
+        else:
+            self._exchange = MOVES[state, _HEAD]
+            if "expect" in self._fields:
+                self._not_told_to_continue()
         self.response = response
         if _finished.has_subscribers:
             _finished.publish({"request": self, "response": response})
@@ -328,6 +333,16 @@ class RequestLife(ClientRequestEvents):
             self.emit("response", response)
         else:
             self.unclaimed = not self._awaited
+
+    def _not_told_to_continue(self) -> None:
+        """Use the socket no more if the server has answered instead of asking.
+
+        Nobody knows whether it will read a body, or take that for the next request
+        (RFC 9110 section 10.1.1).
+        """
+        connection = self._client_connection
+        if connection is not None and not connection.continued:
+            connection.keep = False
 
     def _takes_switch(self) -> bool:
         """Tell whether somebody wants the socket after a CONNECT or an upgrade.

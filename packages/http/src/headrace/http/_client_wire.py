@@ -42,6 +42,7 @@ class ClientWire(Wire):
         "_spares",
         "_unread",
         "agent",
+        "continued",
         "exchanges",
         "heard",
         "home",
@@ -94,6 +95,8 @@ class ClientWire(Wire):
         self.keep = False
         #: After how many idle seconds the server closes the socket, if it says so.
         self.idle_hint: float | None = None
+        #: Whether the server has sent a 100.
+        self.continued = False
         self._received = False
         self._interims = 0
         self._hold = False
@@ -112,7 +115,7 @@ class ClientWire(Wire):
         self.agent = request.agent
         self.exchanges += 1
         self.owner = net_socket._owner = request._owner
-        self.heard = self.keep = self._received = self._hold = False
+        self.heard = self.keep = self._received = self._hold = self.continued = False
         self._discarding = False
         self._interims = 0
         if request._parser_settings is not self._settings:
