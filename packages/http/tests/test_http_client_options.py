@@ -694,3 +694,10 @@ async def test_create_client_is_deprecated() -> None:
         assert await response.body() == b"old"
         request.agent.destroy()
     assert server.heads[0].startswith(b"POST /p HTTP/1.1\r\nX: 1\r\n")
+
+
+def test_a_method_before_the_url_is_told_where_it_belongs() -> None:
+    """As other libraries take it: a type error that says what to do (H-058)."""
+    with pytest.raises(TypeError, match="method=") as caught:
+        http.request("POST", "http://127.0.0.1/")  # type: ignore[arg-type]
+    assert caught.value.code == "ERR_INVALID_ARG_TYPE"  # type: ignore[attr-defined]

@@ -506,6 +506,9 @@ def split_arguments(
     if rest and isinstance(rest[0], Mapping):
         keywords = {**rest.pop(0), **keywords}
         callback = keywords.pop("callback", None) if callback is None else callback
+    if rest and url is not None:  # mostly a method before, or behind, the URL
+        expected = "a mapping (the method is an option: method=...)"
+        raise InvalidArgTypeError("what follows the URL", expected, rest[0])
     if rest:
         raise InvalidArgTypeError("url or options", "a str or a mapping", rest[0])
     if callback is not None and not callable(callback):
