@@ -25,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,6 +80,8 @@ CORES_HELP = "both ends share a core, or have one each; by default the system de
 FEW = {"hello": 320, "connect": 160, "down": 32, "up": 32}
 MANY = {"hello": 2240, "connect": 1120, "down": 160, "up": 160}
 _STRACE_ROW = re.compile(r"^ *[0-9.]+ +[0-9.]+ +[0-9]+ +([0-9]+) +(?:[0-9]+ +)?(\w+)$")
+#: What must be installed for it, if it is no dependency of ours.
+NEEDS = {"httpx2": "httpx2", "urllib3": "urllib3"}
 #: Only one request at a time.
 _SERIAL = {"urllib3"}
 
@@ -135,6 +138,14 @@ def compare(
             cell += f" {peaks[name] / MB:.0f} MB"
         cells.append(cell)
     return " | ".join(cells)
+
+
+def installed(names: list[str]) -> list[str]:
+    """Leave out the clients that are not installed, and say so."""
+    missing = [name for name in names if name in NEEDS and not find_spec(NEEDS[name])]
+    for name in missing:
+        print(f"{name} is left out: pip install {NEEDS[name]}", file=sys.stderr)
+    return [name for name in names if name not in missing]
 
 
 def takes(name: str, case: Case) -> bool:
@@ -217,7 +228,8 @@ def main() -> None:
     parser.add_argument("--cores", choices=list(CORES), default="any", help=CORES_HELP)
     parser.add_argument("--count", choices=["instructions", "system-calls"])
     arguments = parser.parse_args()
-    names = ["node", *(n for n in arguments.client or CLIENTS if n != "node")]
+    wanted = installed(arguments.client or list(CLIENTS))
+    names = ["node", *(name for name in wanted if name != "node")]
     if shutil.which("node") is None:
         sys.exit("node is not installed: there is nothing to compare with")
     of_server, of_clients = CORES[arguments.cores]
