@@ -151,23 +151,23 @@ class ClientWire(Wire):
 
     def send_held(self, request: RequestLife) -> None:
         """Send what a request has held back until it got its socket."""
-        head = request._head_only
-        if head is None:
+        whole = request._in_one
+        if whole is None:
             self._flush_due = TICK  # at once: nothing more is written in this tick
             request._attach(self)
             self._flush()
             return
-        request._head_only = None
+        request._in_one = None
         request._wire = self
         if self._blocked or self.lost:
-            self.finish(head, request._all_flushed)
-        elif self.socket.send([head]):
+            self.finish(whole, request._all_flushed)
+        elif self.socket.send([whole]):
             try:
                 request._all_flushed(None)
             except Exception as error:
                 self.loop.report(error, request, self.owner)
         else:
-            self.unflushed = len(head)
+            self.unflushed = len(whole)
             self._wait_for_socket([request._all_flushed])
 
     def complete(self) -> bool:

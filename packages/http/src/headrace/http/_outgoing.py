@@ -263,7 +263,7 @@ class OutgoingMessage(OutgoingLife):
         if wire is not None:
             wire.finish(whole, self._all_flushed)
         else:
-            self._hold(whole, self._all_flushed)
+            self._hold_end(whole)
 
     def _last_bytes(self, head: bytes, chunk: bytes) -> bytes:
         """Return the end of a message in any framing, with its head if it is due."""

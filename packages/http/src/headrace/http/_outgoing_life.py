@@ -156,10 +156,11 @@ class OutgoingLife(HeaderQueue):
         else:
             self._held_callbacks.append(callback)
 
-    def _hold(self, data: bytes, callback: Callback) -> None:
+    def _hold_end(self, data: bytes) -> None:
+        """Keep the last bytes until this message has the wire."""
         if data:
-            self._put(data)
-        self._after_flush(callback)
+            self._hold_back(data)
+        self._after_flush(self._all_flushed)
 
     def _drain(self) -> None:
         """Emit ``drain`` if someone was told to wait for it."""

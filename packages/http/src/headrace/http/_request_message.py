@@ -55,7 +55,7 @@ class RequestMessage(OutgoingMessage):
     """
 
     __slots__ = (
-        "_head_only",
+        "_in_one",
         "_length_kept",
         "_method",
         "_path",
@@ -74,8 +74,8 @@ class RequestMessage(OutgoingMessage):
         #: The whole body where `end` was the first to send any of it: it can be
         #: repeated.
         self._whole: bytes | None = None
-        #: The whole request, if that is a head and waits for its socket.
-        self._head_only: bytes | None = None
+        #: The whole request, if it is one piece that waits for its socket.
+        self._in_one: bytes | None = None
         self._length_kept = True  # the body has the length that was declared
         self._proxy: Proxy | None = None  # who forwards this request, if anybody
         #: Whose the fields are, until this request has its own.
@@ -325,9 +325,15 @@ class RequestMessage(OutgoingMessage):
             head = self._compose_head(0) if self._stage < SENT else b""
             if self._framing is _NO_BODY:
                 self._stage = ENDED
-                self._head_only = head
+                self._in_one = head
                 return
         super()._finish_body(chunk)
+
+    def _hold_end(self, data: bytes) -> None:
+        if data and self._held is None and self._held_callbacks is None:
+            self._in_one = data
+        else:
+            super()._hold_end(data)
 
     # Sending it once more
 
@@ -351,15 +357,15 @@ class RequestMessage(OutgoingMessage):
         self._finish_body(self._whole or b"")
         if stage == FINISHED:
             # ``finish`` was emitted: once is enough.
-            head, self._head_only = self._head_only, None
-            if head is not None:
-                self._hold_back(head)
+            whole, self._in_one = self._in_one, None
+            if whole is not None:
+                self._hold_back(whole)
             self._held_callbacks = [self._flushed_again]
 
     def _held_size(self) -> int:
-        if self._head_only is None or self._gone:
+        if self._in_one is None or self._gone:
             return super()._held_size()
-        return len(self._head_only)
+        return len(self._in_one)
 
     def _flushed_again(self, error: Exception | None) -> None:
         if error is None and not self._gone:
