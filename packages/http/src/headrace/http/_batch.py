@@ -1,12 +1,12 @@
-"""Answers of several connections that are ready at once leave together.
+"""Messages of several connections that are ready at once leave together.
 
-A send wakes the peer. On a busy server that costs as much as a small request, each time
-the peer has gone back to sleep; when the answers of one turn follow each other it is
+A send wakes the peer. That costs as much as a small request, each time the peer has
+gone back to sleep; when the answers or requests of one turn follow each other it is
 awake for all but the first. A connection that is alone does not wait: it is only when
 callbacks of others are due in this turn of the loop that a flush is put off, until they
 have run, or until `MOST` connections wait, or the first of them for `LONGEST` seconds.
 Both are looked at when a connection is added: a callback that blocks the loop in this
-turn holds these answers up as it holds up all that is behind it.
+turn holds these messages up as it holds up all that is behind it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 #: Connections that wait for one another at the most.
 MOST: Final = 16
 #: Seconds of the first one's waiting after which no further connection is waited for:
-#: behind one slow handler the answers leave, and not behind all of them.
+#: behind one slow handler the messages leave, and not behind all of them.
 LONGEST: Final = 0.000_5
 
-_KEY: Final = "headrace.http answers that leave together"
+_KEY: Final = "headrace.http messages that leave together"
 
 
 class FlushBatch:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from headrace.http._batch import FlushBatch
 from headrace.http._carrier import Carrier, DuplexCarrier
 from headrace.http._client_parsers import take_parser
 from headrace.http._wire import TICK, Wire
@@ -28,6 +29,7 @@ class ClientWire(Wire):
     """The HTTP side of a client's socket: begins exchanges, sends, and ends them."""
 
     __slots__ = (
+        "_batch",
         "_discarding",
         "_hint",
         "_hint_head",
@@ -66,6 +68,7 @@ class ClientWire(Wire):
         super().__init__(carrier, loop)
         # Of the socket.
         self.net_socket = net_socket
+        self._batch = FlushBatch.of(loop)
         self._settings: ParserSettings | None = None  # until the first exchange
         self.parser: ResponseParser
         # Where the parser goes when the connection ends, if others can use it.
@@ -157,11 +160,29 @@ class ClientWire(Wire):
             request._attach(self)
             self._flush()
             return
-        request._in_one = None
         request._wire = self
         if self._blocked or self.lost:
+            request._in_one = None
             self.finish(whole, request._all_flushed)
-        elif self.socket.send([whole]):
+        elif self.loop.due or self._batch.wires:
+            self.unflushed = len(whole)
+            self._batch.add(self)
+        else:
+            self._send_in_one(request, whole)
+
+    def _flush(self) -> None:
+        request = self.request
+        whole = None if request is None or self.lost else request._in_one
+        if request is None or whole is None:
+            super()._flush()
+        else:
+            self._send_in_one(request, whole)
+
+    def _send_in_one(self, request: RequestLife, whole: bytes) -> None:
+        """Send a request that is one piece, past the queue."""
+        request._in_one = None
+        if self.socket.send([whole]):
+            self.unflushed = 0
             try:
                 request._all_flushed(None)
             except Exception as error:
