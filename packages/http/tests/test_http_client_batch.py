@@ -10,7 +10,7 @@ from headrace import http
 from headrace.events.loop import checkpoint, current
 from headrace.http import PeerGoneError
 from headrace.http._batch import FlushBatch
-from headrace.http.testing import HostileServer, ok, served, stays
+from headrace.http.testing import HostileServer, Peer, ok, served, stays
 from headrace.net.testing import port_of
 
 
@@ -120,3 +120,47 @@ async def test_a_socket_that_is_lost_while_its_request_is_put_off() -> None:
             wire.eof_received()  # type: ignore[attr-defined]  # as if it came just now
             assert await (await request).body() == b"again"
         assert [head.split()[1] for head in server.heads] == [b"/", b"/twice"]
+
+
+async def test_bytes_that_come_while_a_request_is_put_off() -> None:
+    """They were sent before it, so they do not answer it (H-098)."""
+    async with (
+        HostileServer(stays(ok()), stays(ok(b"mine"))) as server,
+        http.Agent(keep_alive=True) as agent,
+    ):
+        await connected(agent, server.url())
+        async with crowded() as batch:
+            request = http.get(server.url("/late"), agent=agent)
+            await put_off(batch)
+            (wire,) = batch.wires
+            wire.data_received(ok(b"evil"))  # type: ignore[attr-defined]
+            assert await (await request).body() == b"mine"
+        assert [head.split()[1] for head in server.heads] == [b"/", b"/late"]
+
+
+async def test_a_write_on_the_socket_follows_a_request_that_was_put_off() -> None:
+    """As it follows what any message was given before (H-008)."""
+
+    async def script(peer: Peer) -> None:
+        await peer.read_head()
+        await peer.send(ok())
+        await peer.read_head()
+        await peer.read_head()
+        await peer.send(ok())
+
+    async with (
+        HostileServer(script) as server,
+        http.Agent(keep_alive=True) as agent,
+    ):
+        await connected(agent, server.url())
+        async with crowded() as batch:
+            request = http.get(server.url("/late"), agent=agent)
+            await put_off(batch)
+            socket, extra = request.socket, b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"
+            assert socket is not None
+            written = socket.bytes_written
+            socket.write(extra)
+            assert request.writable_finished
+            assert socket.bytes_written == written + len(extra)
+            assert await (await request).body() == b"ok"
+        assert [head.split()[1] for head in server.heads] == [b"/", b"/late", b"*"]

@@ -91,7 +91,8 @@ class ClientConnection(ClientWire):
             self._unread_received(data)
             return
         if not self.heard:
-            if self.exchanges > 1 and request._stage < SENT:
+            unsent = request._stage < SENT or request._in_one is not None
+            if unsent and self.exchanges > 1:
                 self._peer_ended = True
                 self.socket.destroy()  # they belong to no request
                 return

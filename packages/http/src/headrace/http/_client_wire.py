@@ -178,6 +178,28 @@ class ClientWire(Wire):
         else:
             self._send_in_one(request, whole)
 
+    def _is_put_off(self) -> bool:
+        """Tell whether a request that is one piece waits for the others of its turn."""
+        request = self.request
+        return (
+            request is not None
+            and request._in_one is not None
+            and request._wire is self
+            and not self.lost
+        )
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that requests have written and are not with the socket yet."""
+        return self.unflushed if self._is_put_off() else super().unsent
+
+    def flush_now(self) -> None:
+        """Hand what waits to the socket: something else is about to be written."""
+        if self._is_put_off():
+            self._flush()
+        else:
+            super().flush_now()
+
     def _send_in_one(self, request: RequestLife, whole: bytes) -> None:
         """Send a request that is one piece, past the queue."""
         request._in_one = None
