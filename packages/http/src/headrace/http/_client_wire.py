@@ -224,6 +224,8 @@ class ClientWire(Wire):
             and not self.unflushed
             and not self.parser.buffer
         )
+        if self.reusable and not self.keeps_watch:
+            self.socket.release()  # whoever is next may be no request
         return self.reusable
 
     def give_back(self) -> None:
