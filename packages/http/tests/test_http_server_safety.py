@@ -9,7 +9,7 @@ import pytest
 
 from headrace import http, net
 from headrace.events import once
-from headrace.http.testing import RawClient
+from headrace.http.testing import RawClient, served
 
 Request = http.IncomingMessage
 Response = http.ServerResponse
@@ -73,6 +73,24 @@ async def test_a_body_over_the_limit_is_answered_413(
     async with server, RawClient(server) as client:
         answer = await client.ask("POST / HTTP/1.1\nContent-Length: 11", b"x" * 11)
     assert answer.status == 413
+
+
+async def test_a_body_over_the_limit_is_not_given_in_part() -> None:
+    """Whoever goes on behind the error gets no rest for a whole (H-105)."""
+    seen: list[object] = []
+
+    async def listener(request: Request, response: Response) -> None:
+        for limit in (4, None, 100):
+            try:
+                seen.append(await request.body(limit=limit))
+            except http.BodyTooLargeError as error:
+                seen.append(error.limit)
+        response.end("kept")
+
+    async with served(listener) as (_, client):
+        answer = await client.ask("POST / HTTP/1.1\nContent-Length: 6", b"6 long")
+        assert answer.body == b"kept"
+    assert seen == [4, 4, 4]
 
 
 async def test_client_error_listener_answers_for_itself() -> None:

@@ -116,6 +116,8 @@ class IncomingMessage(IncomingEvents):
     _high_water_mark: int | None = None
     #: `pause` was called before anybody had begun to read.
     _paused_unread: bool = False
+    #: The limit that `body` found passed: what it had read until then is lost.
+    _limit_passed: int | None = None
     #: The first piece of a body that came when probably nobody would ask for it.
     _early: bytes | None = None
     _headers: dict[str, Any] | None = None
@@ -388,8 +390,8 @@ class IncomingMessage(IncomingEvents):
                 response, None for no limit.
 
         Raises:
-            BodyTooLargeError: If the body is larger; out of a server's listener it is
-                answered 413.
+            BodyTooLargeError: If the body is larger, or was for an earlier call; out of
+                a server's listener it is answered 413.
             PeerGoneError: If the message was broken off.
 
         Cancelled: the message is destroyed, and its connection with it.
@@ -400,6 +402,8 @@ class IncomingMessage(IncomingEvents):
             if limit is not None and len(self._collected) > limit:
                 raise BodyTooLargeError(limit, self)
             return self._collected
+        if self._limit_passed is not None:
+            raise BodyTooLargeError(self._limit_passed, self)
         parts: list[bytes] = []
         size = 0
         async for chunk in self.iterator(destroy_on_return=False):
@@ -407,6 +411,7 @@ class IncomingMessage(IncomingEvents):
                 chunk = chunk.encode()
             size += len(chunk)
             if limit is not None and size > limit:
+                self._limit_passed = limit
                 raise BodyTooLargeError(limit, self)
             parts.append(chunk)
         self._collected = b"".join(parts)
