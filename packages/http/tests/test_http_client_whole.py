@@ -10,7 +10,8 @@ from headrace import http
 from headrace.events import once
 from headrace.events.loop import checkpoint
 from headrace.http import BodyTooLargeError
-from headrace.http.testing import HostileServer, Peer, Script, ok, stays
+from headrace.http.testing import HostileServer, Peer, Script, ok, served, stays
+from headrace.net.testing import port_of
 from headrace.streams import PassThrough
 
 Use = Callable[[http.IncomingMessage, list[Any]], None]
@@ -233,3 +234,36 @@ async def test_unshift_puts_it_back() -> None:
         assert response.read(2) == b"bo"
         response.unshift(b"BO")
         assert await response.body() == b"BOdy"
+
+
+async def test_two_tasks_collect_one_body() -> None:
+    """Both get all of it, a request's and a response's (H-105)."""
+    answers: list[bytes] = []
+    asked, answered = anyio.Event(), anyio.Event()
+
+    async def collect(message: http.IncomingMessage, begun: anyio.Event) -> None:
+        async def one(number: int) -> None:
+            if number == 2:
+                begun.set()  # this runs on until it has to wait
+            answers.append(await message.body())
+
+        async with anyio.create_task_group() as group:
+            for number in range(3):
+                group.start_soon(one, number)
+
+    async def listener(
+        request: http.IncomingMessage, response: http.ServerResponse
+    ) -> None:
+        await collect(request, asked)
+        response.write("in ")
+        await answered.wait()
+        response.end("parts")
+
+    async with served(listener) as (server, _), http.Agent() as agent:
+        url = f"http://127.0.0.1:{port_of(server)}/"
+        request = http.request(url, method="POST", agent=agent)
+        request.write("two ")
+        await asked.wait()
+        request.end("pieces")
+        await collect(await request, answered)
+    assert answers == [b"two pieces"] * 3 + [b"in parts"] * 3

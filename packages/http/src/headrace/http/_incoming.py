@@ -135,7 +135,8 @@ class IncomingMessage(IncomingEvents):
         self.socket = socket
         self._source = source
         self._body = BODY_STREAM
-        self._collected: bytes | None = None  # what `body` has returned
+        # What `body` has returned; while it collects, the tasks that wait for that.
+        self._collected: bytes | list[Any] | None = None
         self._head: RequestHead | ResponseHead | None = None
         #: Whether the whole message has arrived (H-106).
         self.complete = False
@@ -380,7 +381,7 @@ class IncomingMessage(IncomingEvents):
         adopt_listener(self, self._owner, coroutine, event, args)
 
     async def body(self, limit: int | Unlimited | None = DEFAULT_LIMIT) -> bytes:
-        """Collect the whole body; a later call gives the same once more.
+        """Collect the whole body; a further call, also meanwhile, gives the same.
 
         What was read in another way before is not in it. After `set_encoding` the text
         comes as UTF-8.
@@ -398,24 +399,38 @@ class IncomingMessage(IncomingEvents):
         """
         if isinstance(limit, Unlimited):
             limit = RESPONSE_BODY_LIMIT if self.method is None else REQUEST_BODY_LIMIT
-        if self._collected is not None:
-            if limit is not None and len(self._collected) > limit:
+        collected = self._collected
+        while type(collected) is list:  # another task is at it
+            await self.loop().park(collected)
+            collected = self._collected
+        if type(collected) is bytes:
+            if limit is not None and len(collected) > limit:
                 raise BodyTooLargeError(limit, self)
-            return self._collected
+            return collected
         if self._limit_passed is not None:
             raise BodyTooLargeError(self._limit_passed, self)
+        waiting: list[Any] = []
+        self._collected = waiting
         parts: list[bytes] = []
         size = 0
-        async for chunk in self.iterator(destroy_on_return=False):
-            if type(chunk) is str:
-                chunk = chunk.encode()
-            size += len(chunk)
-            if limit is not None and size > limit:
-                self._limit_passed = limit
-                raise BodyTooLargeError(limit, self)
-            parts.append(chunk)
-        self._collected = b"".join(parts)
-        return self._collected
+        try:
+            async for chunk in self.iterator(destroy_on_return=False):
+                if type(chunk) is str:
+                    chunk = chunk.encode()
+                size += len(chunk)
+                if limit is not None and size > limit:
+                    self._limit_passed = limit
+                    raise BodyTooLargeError(limit, self)
+                parts.append(chunk)
+        except BaseException:
+            self._collected = None
+            raise
+        else:
+            body = self._collected = b"".join(parts)
+            return body
+        finally:
+            if waiting:
+                self.loop().wake(waiting)
 
     async def text(self, limit: int | Unlimited | None = DEFAULT_LIMIT) -> str:
         """Collect the body as text, by its charset parameter, else as UTF-8.
