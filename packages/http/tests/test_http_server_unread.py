@@ -259,3 +259,24 @@ async def test_the_high_water_mark_is_that_of_the_messages(mark: int) -> None:
     async with served(listener) as (_, client):
         await client.ask("GET / HTTP/1.1")
     assert marks[:4] == [65536] * 4
+
+
+async def test_a_body_whose_reader_was_cancelled() -> None:
+    """It can be collected all the same, and is whole (H-105)."""
+    seen: list[bytes] = []
+    gave_up = anyio.Event()
+
+    async def listener(request: Request, response: Response) -> None:
+        with anyio.CancelScope() as scope:
+            request.once("data", lambda chunk: scope.cancel())
+            await request.body()
+        gave_up.set()
+        seen.append(await request.body())
+        response.end("late")
+
+    async with served(listener) as (_, client):
+        await client.send(post(10) + b"first")
+        await gave_up.wait()
+        await client.send(b" half")
+        assert (await client.response()).body == b"late"
+    assert seen == [b"first half"]

@@ -118,6 +118,8 @@ class IncomingMessage(IncomingEvents):
     _paused_unread: bool = False
     #: The limit that `body` found passed: what it had read until then is lost.
     _limit_passed: int | None = None
+    #: What `body` had read when it was cancelled: a further call goes on from there.
+    _cut_short: list[bytes] | None = None
     #: The first piece of a body that came when probably nobody would ask for it.
     _early: bytes | None = None
     _headers: dict[str, Any] | None = None
@@ -395,7 +397,8 @@ class IncomingMessage(IncomingEvents):
                 a server's listener it is answered 413.
             PeerGoneError: If the message was broken off.
 
-        Cancelled: the message is destroyed, and its connection with it.
+        Cancelled: a response is destroyed, and its connection with it. Of a server's
+        request a further call goes on where this one was.
         """
         if isinstance(limit, Unlimited):
             limit = RESPONSE_BODY_LIMIT if self.method is None else REQUEST_BODY_LIMIT
@@ -411,8 +414,8 @@ class IncomingMessage(IncomingEvents):
             raise BodyTooLargeError(self._limit_passed, self)
         waiting: list[Any] = []
         self._collected = waiting
-        parts: list[bytes] = []
-        size = 0
+        parts = self._cut_short or []
+        size = sum(map(len, parts))
         try:
             async for chunk in self.iterator(destroy_on_return=False):
                 if type(chunk) is str:
@@ -424,6 +427,8 @@ class IncomingMessage(IncomingEvents):
                 parts.append(chunk)
         except BaseException:
             self._collected = None
+            if self._limit_passed is None and self.errored is None:
+                self._cut_short = parts
             raise
         else:
             body = self._collected = b"".join(parts)
