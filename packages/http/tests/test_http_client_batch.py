@@ -106,15 +106,17 @@ async def test_a_request_that_is_destroyed_while_it_is_put_off() -> None:
         assert len(server.heads) == 1
 
 
-async def test_a_socket_that_is_lost_while_its_request_is_put_off() -> None:
-    """The server has left: the request is sent on a new connection (X-056)."""
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_socket_that_is_lost_while_its_request_is_put_off(method: str) -> None:
+    """Nothing has left yet: any request is sent on a new connection (X-056)."""
     async with (
         HostileServer(stays(ok()), stays(ok(b"again"))) as server,
         http.Agent(keep_alive=True) as agent,
     ):
         await connected(agent, server.url())
         async with crowded() as batch:
-            request = http.get(server.url("/twice"), agent=agent)
+            request = http.request(server.url("/twice"), method=method, agent=agent)
+            request.end(b"" if method == "GET" else b"body")
             await put_off(batch)
             (wire,) = batch.wires
             wire.eof_received()  # type: ignore[attr-defined]  # as if it came just now

@@ -531,7 +531,8 @@ class RequestLife(ClientRequestEvents):
             self.retry_stale
             and self.reused_socket
             and not self.fresh
-            and self._is_repeatable()
+            # Of a request that was put off nothing has left: any may be repeated.
+            and (self._in_one is not None or self._is_repeatable())
         )
 
     def _retry(self) -> None:
