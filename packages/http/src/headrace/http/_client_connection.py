@@ -117,9 +117,13 @@ class ClientConnection(ClientWire):
         except Exception as error:
             self.loop.report(error, self._response, self.owner)
         finally:
-            self._parsing = False
-            if self._flush_due == PARSER:
-                self._flush()
+            self._stop_parsing()
+
+    def _stop_parsing(self) -> None:
+        """Send what listeners have written in the meantime."""
+        self._parsing = False
+        if self._flush_due == PARSER:
+            self._flush()
 
     def _unread_received(self, data: memoryview | bytes) -> None:
         """Take more of an answer that only its user holds, or part with the rest."""
@@ -153,9 +157,7 @@ class ClientConnection(ClientWire):
                     # A listener's: its bug must not keep the next event from coming.
                     self.loop.report(error, self._response, self.owner)
         finally:
-            self._parsing = False
-            if self._flush_due == PARSER:
-                self._flush()
+            self._stop_parsing()
 
     def _deliver_events(self) -> bool:
         """Deliver events; return whether there may be more."""

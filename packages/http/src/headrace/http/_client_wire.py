@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from headrace.http._batch import FlushBatch
 from headrace.http._carrier import Carrier, DuplexCarrier
 from headrace.http._client_parsers import take_parser
 from headrace.http._wire import TICK, Wire
@@ -29,7 +28,6 @@ class ClientWire(Wire):
     """The HTTP side of a client's socket: begins exchanges, sends, and ends them."""
 
     __slots__ = (
-        "_batch",
         "_discarding",
         "_hint",
         "_hint_head",
@@ -68,7 +66,6 @@ class ClientWire(Wire):
         super().__init__(carrier, loop)
         # Of the socket.
         self.net_socket = net_socket
-        self._batch = FlushBatch.of(loop)
         self._settings: ParserSettings | None = None  # until the first exchange
         self.parser: ResponseParser
         # Where the parser goes when the connection ends, if others can use it.
@@ -164,11 +161,9 @@ class ClientWire(Wire):
         if self._blocked or self.lost:
             request._in_one = None
             self.finish(whole, request._all_flushed)
-        elif self.loop.due or self._batch.wires:
-            self.unflushed = len(whole)
-            self._batch.add(self)
         else:
-            self._send_in_one(request, whole)
+            self.unflushed = len(whole)
+            self._flush_together()
 
     def _flush(self) -> None:
         request = self.request

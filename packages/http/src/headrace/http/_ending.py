@@ -17,7 +17,6 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
-from headrace.http._batch import FlushBatch
 from headrace.http._carrier import DuplexCarrier
 from headrace.http._errors import (
     BodyTooLargeError,
@@ -66,7 +65,6 @@ class EndingConnection(Wire):
     """What a connection is and has, and every way in which it ends."""
 
     __slots__ = (
-        "_batch",
         "_clock_runs",
         "_deadlines",
         "_discarded",
@@ -122,7 +120,6 @@ class EndingConnection(Wire):
         self.usual_promise: str | None = None
         if server.accepts_more:
             self.usual_promise = terms.usual_promise
-        self._batch = FlushBatch.of(loop)
         # Of time: a silent new connection counts as a head that does not arrive.
         self._deadlines = deadlines = server.deadlines_on(loop)
         self._timeout_changed = False

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from headrace.http._batch import FlushBatch
 from headrace.streams import StreamDestroyedError
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Wire:
     """
 
     __slots__ = (
+        "_batch",
         "_batch_size",
         "_blocked",
         "_burst",
@@ -79,6 +81,8 @@ class Wire:
         self._blocked = False
         self._in_flight: list[FlushCallback] = []
         self._batch_size = 0
+        # Whose flush was put off together with others of the loop.
+        self._batch = FlushBatch.of(loop)
         # About how much of a long body the system has taken in a row, or why not.
         self._burst = 0
 
@@ -164,8 +168,15 @@ class Wire:
         self.drained()
 
     def _flush_in_turn(self) -> None:
-        """Flush now, or together with others that are about to; subclasses decide."""
+        """Flush because its turn has come; subclasses may wait for others."""
         self._flush()
+
+    def _flush_together(self) -> None:
+        """Flush now, or together with others that are about to."""
+        if self.loop.due or self._batch.wires:
+            self._batch.add(self)
+        else:
+            self._flush()
 
     def _wait_for_socket(self, callbacks: list[FlushCallback]) -> None:
         """Keep the batch's callbacks until the socket has taken all of it."""
