@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from headrace.events import EventEmitter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Hashable
+    from collections.abc import Coroutine, Hashable
 
 
 def adopt_listener(
